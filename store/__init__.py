@@ -1,0 +1,1 @@
+"""The exit: bytes, names and manifests; no GPU and no pixels."""

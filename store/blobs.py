@@ -1,0 +1,53 @@
+"""Images under the hash of their bytes, equal ones kept once."""
+
+from dataclasses import dataclass
+
+from store.bucket import Bucket
+from store.digest import Digest
+from store.errors import BlobBroken, KeyNotFound, NotARegularFile, TooLarge
+
+FOLDER = "generated_images"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """Where a content lies; duplicate says that it lay there before."""
+
+    path: str
+    digest: Digest
+    size: int
+    duplicate: bool
+
+
+def blob_path(digest: Digest, extension: str) -> str:
+    """The key of a blob: sharded by the first two digits, named by all of them."""
+    return f"{FOLDER}/{digest.shard}/{digest}.{extension}"
+
+
+class BlobStore:
+    """Writes contents once, under names that anybody can check with sha256sum."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def add(self, data: bytes, extension: str) -> Blob:
+        """Store the bytes durably and say where; a broken file under the same name is mended."""
+        digest = Digest.of(data)
+        path = blob_path(digest, extension)
+        duplicate = not self._bucket.create(path, data)
+        if duplicate and not self._holds(path, digest, len(data)):
+            self._bucket.put(path, data)
+        return Blob(path=path, digest=digest, size=len(data), duplicate=duplicate)
+
+    def check(self, path: str, limit: int) -> None:
+        """Raise BlobBroken unless the bytes under this path match its name; KeyNotFound if absent."""
+        name = path.rpartition("/")[2].partition(".")[0]
+        found = Digest.of(self._bucket.get(path, limit))
+        if name != found:
+            raise BlobBroken(f"{path} holds bytes whose SHA-256 is {found}; restore the file or delete it")
+
+    def _holds(self, path: str, digest: Digest, size: int) -> bool:
+        try:
+            return Digest.of(self._bucket.get(path, size)) == digest
+        except (KeyNotFound, NotARegularFile, TooLarge):
+            return False
