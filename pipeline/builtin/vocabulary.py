@@ -1,0 +1,53 @@
+"""A small byte-level BPE vocabulary in CLIP's format: any text can be encoded."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTokenizer
+
+BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+MAX_TOKENS = 77
+_WORD_END = "</w>"
+
+
+def make_tokenizer(texts: Iterable[str], *, pad_token: str = END) -> CLIPTokenizer:
+    """A tokenizer to which each word of the texts is one token, and everything else its bytes."""
+    words = sorted({word for text in texts for word in re.findall(r"[a-z]+", text.lower())})
+    merges = list(_merges(words))
+    alphabet = sorted(ByteLevel.alphabet())
+    units = [*alphabet, *(unit + _WORD_END for unit in alphabet)]
+    tokens = dict.fromkeys([*units, *(left + right for left, right in merges), BEGIN, END])
+    return CLIPTokenizer(
+        vocab={token: index for index, token in enumerate(tokens)},
+        merges=merges,
+        unk_token=END,
+        bos_token=BEGIN,
+        eos_token=END,
+        pad_token=pad_token,
+        model_max_length=MAX_TOKENS,
+    )
+
+
+def _merges(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Byte pair encoding (arXiv 1508.07909) until each word is one token.
+
+    The tokenizers library can train this too, but breaks ties in the order of a randomly seeded hash map.
+    """
+    split = [[*word[:-1], word[-1] + _WORD_END] for word in words]
+    while pairs := Counter(pair for units in split for pair in pairwise(units)):
+        best = max(pairs, key=lambda pair: (pairs[pair], pair))
+        yield best
+        split = [_merged(units, best) for units in split]
+
+
+def _merged(units: list[str], pair: tuple[str, str]) -> list[str]:
+    joined: list[str] = []
+    for unit in units:
+        if joined and (joined[-1], unit) == pair:
+            joined[-1] += unit
+        else:
+            joined.append(unit)
+    return joined

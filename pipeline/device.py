@@ -1,0 +1,38 @@
+"""The device that draws: which one, in which precision, and how full it is."""
+
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A torch device with the precision its weights are kept in."""
+
+    name: str
+    dtype: torch.dtype
+
+    @property
+    def dtype_name(self) -> str:
+        """The precision as a word, such as float16."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def memory(self) -> int:
+        """Bytes in use: allocated on a GPU, resident in this process on a CPU."""
+        if self.name.startswith("cuda"):
+            return int(torch.cuda.memory_allocated(self.name))
+        return int(psutil.Process().memory_info().rss)
+
+    def release(self) -> None:
+        """Give cached, unused memory back to the driver."""
+        if self.name.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+
+def choose_device(name: str) -> Device:
+    """The device of a name; "auto" takes CUDA, then Apple's GPU, then the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    # half precision on a CPU is slower than single and not bit-stable across kernels
+    return Device(name=name, dtype=torch.float32 if name == "cpu" else torch.float16)

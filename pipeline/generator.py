@@ -1,0 +1,161 @@
+"""The one entry: words in, pictures out; with a reference image it draws along it."""
+
+import functools
+import io
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import torch
+from PIL import Image
+from platformdirs import user_cache_path
+
+from pipeline.admission import admit
+from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
+from pipeline.checkpoints import CheckpointCache
+from pipeline.clock import Clock, SystemClock
+from pipeline.config import DrawingConfig
+from pipeline.device import choose_device
+from pipeline.drawing import Drawing, finished
+from pipeline.nodes.base import BaseNode, Studio
+from pipeline.nodes.controlnet import ControlNet
+from pipeline.nodes.image2image import Image2Image
+from pipeline.nodes.postprocessing import Postprocessing
+from pipeline.nodes.preprocessing import Preprocessing
+from pipeline.nodes.prompting import Prompting
+from pipeline.nodes.text2image import Text2Image
+from pipeline.progress import Progress
+from pipeline.reference import ReferenceImage
+from pipeline.request import AspectRatio, GenerationRequest, Purpose, ReferenceMode
+from pipeline.state import State
+from pipeline.styles import Styles, load_styles
+from pipeline.turnstile import Turnstile
+from pipeline.weights import Weights
+from pipeline.workflow import BRANCHES, Workflow, extended
+from store.digest import Digest
+from store.errors import WorkflowBroken
+from store.manifest import ImageFormat
+
+_NODES: tuple[type[BaseNode], ...] = (Prompting, Preprocessing, ControlNet, Text2Image, Image2Image, Postprocessing)
+_PLUGINS = "imagegen.nodes"
+
+
+class Parameters(TypedDict, total=False):
+    """What may be said besides prompt and reference; each has the meaning of the request field."""
+
+    user_input: str
+    style: str
+    purpose: Purpose
+    negative_prompt: str
+    width: int
+    height: int
+    aspect_ratio: AspectRatio
+    steps: int
+    guidance_scale: float
+    seed: int
+    num_images: int
+    strength: float
+    controlnet_scale: float
+    reference_mode: ReferenceMode
+    output_format: ImageFormat
+    prompt_mode: str
+
+
+class Generator:
+    """Draws requests; `draw` may be called from several threads, they take turns on the GPU."""
+
+    def __init__(self, weights: Weights, styles: Styles, config: DrawingConfig, clock: Clock | None = None) -> None:
+        """Nothing is loaded yet.  Raises WorkflowBroken or UnknownStyle if the configuration does not fit."""
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        styles.find(config.default_style)
+        self.config = config
+        self.styles = styles
+        self.device = choose_device(config.device)
+        clock = clock or SystemClock()
+        self.checkpoints = CheckpointCache(weights, styles, self.device, clock)
+        studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock)
+        self._turnstile = Turnstile()
+        self._workflow = Workflow(extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile)
+
+    def generate_image(
+        self,
+        prompt: str,
+        reference_image: "Image.Image | bytes | Path | str | None" = None,
+        **parameters: Unpack[Parameters],
+    ) -> Drawing:
+        """Draw a prompt; with a reference image (a PIL image, bytes or a path) along its edges and colours.
+
+        The same arguments give the same bytes on one machine.  Raises RequestRejected if an argument
+        is not allowed, DrawingError if it cannot be drawn.
+        """
+        document: dict[str, Any] = {"prompt": prompt, **parameters}
+        reference = None if reference_image is None else _reference(reference_image)
+        if reference is not None:
+            document["reference_image"] = {"name": reference.name, "sha256": reference.digest}
+        request = admit(document, self.config.limits, self.styles.names)
+        seed = int(Digest.of(request.model_dump_json().encode())[:8], 16)
+        return self.draw(request, reference, seed=seed)
+
+    def draw(
+        self,
+        request: GenerationRequest,
+        reference: ReferenceImage | None = None,
+        *,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Drawing:
+        """Draw an admitted request; seed is used where the request names none."""
+        progress = progress or Progress()
+        state = State(request=request, seed=seed, reference=reference)
+        branch = self._workflow.branch(state).name
+        done = self._workflow.run(state, progress)
+        return finished(done, branch, progress.records, device=self.device.name, dtype=self.device.dtype_name)
+
+    def close(self) -> None:
+        """Let the drawing that is under way finish and refuse all others with ShuttingDown."""
+        self._turnstile.close()
+
+
+def generate_image(
+    prompt: str,
+    reference_image: "Image.Image | bytes | Path | str | None" = None,
+    **parameters: Unpack[Parameters],
+) -> Drawing:
+    """Draw with the built-in checkpoints and the default configuration; see Generator.generate_image."""
+    return _default_generator().generate_image(prompt, reference_image, **parameters)
+
+
+@functools.cache
+def _default_generator() -> Generator:
+    weights = BuiltinWeights(user_cache_path("imagegen"))
+    return Generator(weights, load_styles(builtin=STYLE_CHANGES), DrawingConfig())
+
+
+def _nodes(studio: Studio, config: DrawingConfig) -> Mapping[str, BaseNode]:
+    kinds = {kind.name: kind for kind in _NODES}
+    if config.extra_nodes:
+        kinds |= {kind.name: kind for kind in _installed()}
+    return {name: kind(studio) for name, kind in kinds.items()}
+
+
+def _installed() -> list[type[BaseNode]]:
+    kinds = []
+    for entry in entry_points(group=_PLUGINS):
+        kind = entry.load()
+        if not (isinstance(kind, type) and issubclass(kind, BaseNode)):
+            raise WorkflowBroken(f"the entry point {entry.value!r} in {_PLUGINS} is not a subclass of BaseNode")
+        kinds.append(kind)
+    return kinds
+
+
+def _reference(image: "Image.Image | bytes | Path | str") -> ReferenceImage:
+    if isinstance(image, bytes):
+        return ReferenceImage.of(image)
+    if isinstance(image, Image.Image):
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        return ReferenceImage.of(buffer.getvalue())
+    path = Path(image)
+    return ReferenceImage.of(path.read_bytes(), path.name)

@@ -1,0 +1,1 @@
+"""The nodes: each does one step of a drawing and records how it went."""

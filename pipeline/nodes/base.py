@@ -1,0 +1,109 @@
+"""What a node is: one step that times itself and records how it went."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, final
+
+from pydantic import JsonValue
+
+from pipeline.clock import Clock
+from pipeline.config import DrawingConfig
+from pipeline.progress import Progress
+from pipeline.state import State
+from pipeline.styles import Styles
+from store.errors import NodeFailed, ServiceError
+from store.manifest import NodeRecord, NodeStatus
+
+if TYPE_CHECKING:
+    from pipeline.checkpoints import CheckpointCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The node has run: the state it hands on, and what is worth recording."""
+
+    state: State
+    detail: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """The node had nothing to do here, and says why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redraw:
+    """The node wants the drawing nodes to run again from another first seed."""
+
+    seed: int
+    detail: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+Outcome = Done | Skipped | Redraw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Studio:
+    """What nodes work with; each takes from it what it needs."""
+
+    config: DrawingConfig
+    styles: Styles
+    checkpoints: "CheckpointCache"
+    clock: Clock
+
+
+class BaseNode(ABC):
+    """One step of a drawing.
+
+    Subclasses set `name`, list the State fields they read in `needs` and write in `makes`, and
+    implement `run`.  `draws` marks the nodes that use the GPU: they wait their turn and are the ones
+    repeated by a Redraw.
+    """
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ()
+    makes: ClassVar[tuple[str, ...]] = ()
+    draws: ClassVar[bool] = False
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    @abstractmethod
+    def run(self, state: State, progress: Progress) -> Outcome:
+        """Do the step; raise a ServiceError that says what to do where it cannot be done."""
+
+    @final
+    def __call__(self, state: State, progress: Progress) -> Outcome:
+        """Run, and record name, status, start, seconds and detail whatever happens.
+
+        Raises what `run` raises; what is not an error of the house becomes NodeFailed.
+        """
+        clock = self.studio.clock
+        started_at, started = clock.now(), clock.monotonic()
+
+        def record(status: NodeStatus, detail: Mapping[str, JsonValue]) -> None:
+            seconds = round(clock.monotonic() - started, 6)
+            progress.end(
+                NodeRecord(name=self.name, status=status, started_at=started_at, seconds=seconds, detail=dict(detail))
+            )
+
+        progress.begin(self.name)
+        try:
+            outcome = self.run(state, progress)
+        except ServiceError as error:
+            record("failed", {"code": error.code, "message": error.message})
+            raise
+        except Exception as error:
+            record("failed", {"code": NodeFailed.code, "message": repr(error)})
+            raise NodeFailed(f"the node {self.name!r} failed: {error!r}") from error
+        match outcome:
+            case Skipped(reason=reason):
+                record("skipped", {"reason": reason})
+            case Redraw(seed=seed, detail=detail):
+                record("succeeded", {**detail, "redraw_seed": seed})
+            case Done(detail=detail):
+                record("succeeded", detail)
+        return outcome

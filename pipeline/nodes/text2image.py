@@ -1,0 +1,30 @@
+"""The node that draws from words alone."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+from diffusers import StableDiffusionXLPipeline
+
+from pipeline.nodes.base import BaseNode, Done
+from pipeline.pipes import draw, make_pipe
+from pipeline.progress import Progress
+from pipeline.state import State
+from store.manifest import ModelsRecord
+
+
+class Text2Image(BaseNode):
+    """Bring the style's checkpoint and draw from noise (SDXL, arXiv 2307.01952)."""
+
+    name: ClassVar[str] = "text2image"
+    needs: ClassVar[tuple[str, ...]] = ("style", "prompt", "sampling")
+    makes: ClassVar[tuple[str, ...]] = ("models", "pictures")
+    draws: ClassVar[bool] = True
+
+    def run(self, state: State, progress: Progress) -> Done:
+        """Make pictures."""
+        cache, size = self.studio.checkpoints, state.sampling.size
+        checkpoint, swap = cache.bring(state.style)
+        pipe = make_pipe(StableDiffusionXLPipeline, checkpoint, cache, state.style)
+        drawn = draw(pipe, self.name, state, progress, width=size.drawn_width, height=size.drawn_height)
+        models = ModelsRecord(checkpoint=checkpoint.record, vae=cache.vae()[1])
+        return Done(state=replace(drawn, models=models), detail=swap.detail())

@@ -1,0 +1,1 @@
+"""The prompt system: from what the user wrote to the words a checkpoint understands."""

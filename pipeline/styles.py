@@ -1,0 +1,99 @@
+"""The styles as data: what the user names, and everything that follows from it."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any, Literal, Self
+
+from pydantic import Field, JsonValue, ValidationError, model_validator
+
+from store.errors import SettingsInvalid, UnknownStyle
+from store.manifest import Document
+
+_OTHER_WEIGHTS = {"repo", "checkpoint"}
+
+
+class HubRepository(Document):
+    """Weights on the model hub; revision None means "newest, once" until models.lock pins it."""
+
+    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str | None = None
+    variant: str | None = Field(default=None, description="Infix of the weight files, such as fp16.")
+    licence: str = ""
+
+
+class Style(HubRepository):
+    """One style: its checkpoint, how it samples, and the words it needs around a prompt."""
+
+    name: str
+    title: str
+    aliases: tuple[str, ...] = ()
+    checkpoint: str | None = Field(default=None, description="A local directory or .safetensors file, instead of repo.")
+    config_from: str | None = Field(default=None, description="Directory that describes a single-file checkpoint.")
+    dialect: Literal["natural", "danbooru"]
+    native_size: int = Field(ge=64, le=4096, multiple_of=8)
+    scheduler: str = Field(pattern=r"^\w+Scheduler$", description="A class of diffusers.")
+    scheduler_options: dict[str, JsonValue] = Field(default={})
+    steps: int = Field(ge=1, le=150)
+    guidance_scale: float = Field(ge=0, le=30)
+    positive: str
+    negative: str
+
+    @model_validator(mode="after")
+    def _has_a_place_for_the_prompt(self) -> Self:
+        if "{prompt}" not in self.positive:
+            raise ValueError("positive must contain {prompt}")
+        return self
+
+
+class Styles(Document):
+    """All configured styles, with the VAE and the ControlNet they share."""
+
+    vae: HubRepository
+    controlnet: HubRepository
+    styles: dict[str, Style]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name and alias a request may use."""
+        return frozenset(self.styles) | {alias for style in self.styles.values() for alias in style.aliases}
+
+    def find(self, name: str) -> Style:
+        """The style of a name or alias; raises UnknownStyle."""
+        for style in self.styles.values():
+            if name == style.name or name in style.aliases:
+                return style
+        raise UnknownStyle(f"style: found {name!r}; allowed: {', '.join(sorted(self.names))}", field="style")
+
+
+def load_styles(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None, *, builtin: Mapping[str, Any] | None = None
+) -> Styles:
+    """The styles that ship with the code, changed and extended by the user's.
+
+    overrides maps a style's name to the fields to change; a new name may take its start from another
+    style with "based_on".  builtin holds the fields that differ while the built-in checkpoints draw;
+    styles that the user points at other weights keep theirs.  Raises SettingsInvalid.
+    """
+    document = tomllib.loads(resources.files("pipeline").joinpath("styles.toml").read_text("utf-8"))
+    shipped: dict[str, dict[str, Any]] = document["styles"]
+    styles = {name: {**fields, **(builtin or {})} for name, fields in shipped.items()}
+    for name, changes in (overrides or {}).items():
+        known = shipped if changes.keys() & _OTHER_WEIGHTS else styles
+        styles[name] = _changed(known, name, dict(changes))
+    try:
+        named = {name: {"name": name, "title": name, **fields} for name, fields in styles.items()}
+        return Styles.model_validate({**document, "styles": named})
+    except ValidationError as error:
+        raise SettingsInvalid(f"the styles cannot be used: {error}", field="styles") from error
+
+
+def _changed(known: Mapping[str, dict[str, Any]], name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    base = dict(known.get(changes.pop("based_on", name), {}))
+    if name not in known:
+        # two styles must not answer to one alias
+        base = {field: value for field, value in base.items() if field not in ("aliases", "title")}
+    if "repo" in changes:
+        # a revision belongs to the repository it was found in
+        base = {field: value for field, value in base.items() if field not in ("revision", "variant")}
+    return {**base, **changes}

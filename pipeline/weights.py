@@ -1,0 +1,79 @@
+"""Where weights lie on this machine, and which exact bytes they are."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.styles import HubRepository, Style
+from store.digest import Digest
+from store.errors import CheckpointMissing
+from store.manifest import WeightsRecord
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """Weights found on disk: a diffusers directory or one .safetensors file.
+
+    variant is the infix of the weight files, None for none.  config is the directory that describes a
+    single file.
+    """
+
+    path: Path
+    record: WeightsRecord
+    variant: str | None = None
+    config: Path | None = None
+
+
+class Weights(Protocol):
+    """A collection of weights; each method raises CheckpointMissing and says how to get them."""
+
+    def checkpoint(self, style: Style) -> Located:
+        """The checkpoint of a style."""
+
+    def vae(self, repository: HubRepository) -> Located:
+        """The VAE all styles share."""
+
+    def controlnet(self, repository: HubRepository) -> Located:
+        """The ControlNet all styles share."""
+
+
+def local_checkpoint(style: Style, checkpoint: str) -> Located:
+    """A checkpoint the user keeps, as the style's `checkpoint` names it; raises CheckpointMissing."""
+    path = Path(checkpoint).expanduser()
+    config = Path(style.config_from).expanduser() if style.config_from else None
+    if path.is_dir():
+        record = WeightsRecord(repo=path.name, revision=None, sha256=digest_of_folder(path))
+    elif path.is_file() and path.suffix == SUFFIX:
+        if config is None or not config.is_dir():
+            raise CheckpointMissing(
+                f"style {style.name!r}: the single file {path} needs config_from, a directory in diffusers format"
+                " (a pulled checkpoint of the same architecture) that holds its configuration and tokenizers"
+            )
+        record = WeightsRecord(repo=path.name, revision=None, sha256=digest_of_file(path))
+    else:
+        raise CheckpointMissing(
+            f"style {style.name!r}: checkpoint {str(path)!r} is neither a directory nor a {SUFFIX} file"
+        )
+    return Located(path=path, record=record, variant=style.variant if path.is_dir() else None, config=config)
+
+
+def digest_of_file(path: Path) -> Digest:
+    """The SHA-256 of one file, read in pieces."""
+    with path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def digest_of_folder(folder: Path) -> Digest:
+    """The SHA-256 that stands for all weight files below a folder."""
+    files = sorted(folder.rglob(f"*{SUFFIX}"))
+    return combined_digest((file.relative_to(folder).as_posix(), digest_of_file(file)) for file in files)
+
+
+def combined_digest(files: Iterable[tuple[str, Digest]]) -> Digest:
+    """The SHA-256 over the lines "<digest>  <path>", sorted by path, of some files' digests."""
+    lines = sorted((path, digest) for path, digest in files)
+    return Digest.of("".join(f"{digest}  {path}\n" for path, digest in lines).encode())

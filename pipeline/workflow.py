@@ -1,0 +1,129 @@
+"""The branches as a table, and the loop that walks one of them."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pipeline.nodes.base import BaseNode, Done, Redraw
+from pipeline.progress import Progress
+from pipeline.state import State
+from store.errors import WorkflowBroken
+
+MAX_REDRAWS = 2
+_GIVEN = ("request", "seed", "reference", "redraws_left", "warnings")
+_ADDITION = re.compile(r"\s*(?P<node>[\w-]+)\s+(?P<where>before|after|instead[- ]of)\s+(?P<anchor>[\w-]+)\s*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A branch: the State field whose presence chooses it (None: always), and its nodes in order."""
+
+    name: str
+    trigger: str | None
+    nodes: tuple[str, ...]
+
+
+# the first branch whose trigger is present is taken; only presence counts, never a value
+BRANCHES = (
+    Branch(
+        name="image2image",
+        trigger="reference",
+        nodes=("prompting", "preprocessing", "controlnet", "image2image", "postprocessing"),
+    ),
+    Branch(name="text2image", trigger=None, nodes=("prompting", "text2image", "postprocessing")),
+)
+
+
+class Turns(Protocol):
+    """Whoever draws waits here for its turn."""
+
+    def turn(self, style: str) -> AbstractContextManager[None]:
+        """Hold the GPU for one drawing in this style."""
+
+
+class Workflow:
+    """Chooses the branch and runs its nodes one after the other."""
+
+    def __init__(self, branches: Sequence[Branch], nodes: Mapping[str, BaseNode], turnstile: Turns) -> None:
+        """Raises WorkflowBroken if a node is unknown or needs what no earlier node makes."""
+        self._branches = tuple(branches)
+        self._nodes = nodes
+        self._turnstile = turnstile
+        for branch in self._branches:
+            _check(branch, nodes)
+
+    def branch(self, state: State) -> Branch:
+        """The branch this state takes."""
+        return next(
+            branch for branch in self._branches if branch.trigger is None or getattr(state, branch.trigger) is not None
+        )
+
+    def run(self, state: State, progress: Progress) -> State:
+        """Walk the branch to its end; a Redraw goes back to the first drawing node, at most twice."""
+        nodes = [self._nodes[name] for name in self.branch(state).nodes]
+        state = replace(state, redraws_left=MAX_REDRAWS)
+        position = 0
+        while position < len(nodes):
+            node = nodes[position]
+            with self._turn(node, state):
+                outcome = node(state, progress)
+            position += 1
+            match outcome:
+                case Done():
+                    state = outcome.state
+                case Redraw(seed=seed) if state.redraws_left:
+                    state = _with_seed(state, seed)
+                    position = next(index for index, node in enumerate(nodes) if node.draws)
+        return state
+
+    def _turn(self, node: BaseNode, state: State) -> AbstractContextManager[None]:
+        return self._turnstile.turn(state.style.name) if node.draws else nullcontext()
+
+
+def extended(branches: Iterable[Branch], additions: Iterable[str]) -> tuple[Branch, ...]:
+    """The branches with nodes joined in, each addition as "NODE after|before|instead-of ANCHOR".
+
+    Raises WorkflowBroken if an addition cannot be read or its anchor stands in no branch.
+    """
+    changed = tuple(branches)
+    for addition in additions:
+        match = _ADDITION.fullmatch(addition)
+        if match is None:
+            raise WorkflowBroken(
+                f"extra_nodes: found {addition!r}; allowed: 'NODE after ANCHOR', 'NODE before ANCHOR'"
+                " or 'NODE instead-of ANCHOR'"
+            )
+        if not any(match["anchor"] in branch.nodes for branch in changed):
+            raise WorkflowBroken(f"extra_nodes: {addition!r}: no branch has a node {match['anchor']!r}")
+        changed = tuple(replace(branch, nodes=tuple(_joined(branch, **match.groupdict()))) for branch in changed)
+    return changed
+
+
+def _joined(branch: Branch, node: str, where: str, anchor: str) -> Iterator[str]:
+    for name in branch.nodes:
+        if name != anchor:
+            yield name
+        else:
+            yield from {"before": (node, name), "after": (name, node)}.get(where, (node,))
+
+
+def _check(branch: Branch, nodes: Mapping[str, BaseNode]) -> None:
+    available = set(_GIVEN)
+    for name in branch.nodes:
+        if name not in nodes:
+            raise WorkflowBroken(
+                f"branch {branch.name}: there is no node {name!r}; known nodes: {', '.join(sorted(nodes))}"
+            )
+        missing = [field for field in nodes[name].needs if field not in available]
+        if missing:
+            raise WorkflowBroken(
+                f"branch {branch.name}: the node {name!r} needs {', '.join(missing)}, which no earlier node makes"
+            )
+        available.update(nodes[name].makes)
+
+
+def _with_seed(state: State, seed: int) -> State:
+    seeds = tuple((seed + index) % 2**32 for index in range(len(state.sampling.seeds)))
+    return replace(state, sampling=replace(state.sampling, seeds=seeds), redraws_left=state.redraws_left - 1)
