@@ -13,9 +13,12 @@ def open_bucket(location: str, *, make: bool = False) -> Bucket:
     The path is resolved once, here; only what lies below it may not be a link.  Raises
     SettingsInvalid if the location is not a folder and cannot be made one.
     """
-    if "://" in location:
-        raise SettingsInvalid(f"{location!r} is not supported; name a folder")
-    root = Path(location).expanduser().resolve()
+    if not location or "://" in location:
+        raise SettingsInvalid(f"the location {location!r} is not supported; name a folder")
+    try:
+        root = Path(location).expanduser().resolve()
+    except (ValueError, RuntimeError) as error:
+        raise SettingsInvalid(f"the location {location!r} cannot be a folder: {error}") from error
     if make:
         try:
             root.mkdir(parents=True, exist_ok=True)

@@ -101,9 +101,9 @@ class NodeRecord(Document):
 class Timings(Document):
     """Seconds: queued from the first look to the claim, swap for bringing checkpoints, total since the claim."""
 
-    queued: float = Field(ge=0)
-    swap: float = Field(ge=0)
-    total: float = Field(ge=0)
+    queued: float = Field(ge=0, allow_inf_nan=False)
+    swap: float = Field(ge=0, allow_inf_nan=False)
+    total: float = Field(ge=0, allow_inf_nan=False)
 
 
 class ErrorRecord(Document):
