@@ -1,0 +1,183 @@
+import threading
+from typing import Any
+
+import pytest
+
+from pipeline.drawing import Drawing
+from pipeline.progress import Progress
+from store.errors import StoreUnavailable
+from store.memory import MemoryBucket
+from tests.watcher.house import Pen, build, picture, request_bytes
+from watcher.names import request_id
+
+
+def test_a_drain_settles_everything_that_is_there_at_the_start() -> None:
+    house = build(window=4)
+    names = [f"r{number:02}.json" for number in range(20)]
+    for name in names:
+        house.drop(name)
+    drained = house.rounds.drain()
+    assert sorted(drained.names) == names
+    assert drained.pending == ()
+    assert all(house.result(request_id(name)).status == "succeeded" for name in names)
+
+
+def test_a_drain_names_what_stays_and_why() -> None:
+    house = build()
+    house.drop("half.json", b'{"prompt": ')
+    house.drop("waits.json", request_bytes(reference_image="missing.png"))
+    house.drop("whole.json")
+    reasons = {pending.name: pending.reason for pending in house.rounds.drain().pending}
+    assert set(reasons) == {"half.json", "waits.json"}
+    assert "line 1" in reasons["half.json"]
+    assert "missing.png" in reasons["waits.json"]
+
+
+def test_a_drain_takes_the_second_look_a_fresh_reference_needs() -> None:
+    house = build()
+    house.incoming.put("cup.png", picture())
+    house.drop("a.json", request_bytes(reference_image="cup.png"))
+    assert house.rounds.drain().pending == ()
+    assert house.result("a").branch == "image2image"
+
+
+class NeverSteady(MemoryBucket):
+    """Every look finds the reference changed."""
+
+    def head(self, key: str) -> Any:
+        if key == "cup.png":
+            self.touch(key)
+        return super().head(key)
+
+
+def test_a_drain_does_not_wait_for_ever_for_a_file_that_keeps_changing() -> None:
+    house = build(incoming=NeverSteady())
+    house.incoming.put("cup.png", picture())
+    house.drop("a.json", request_bytes(reference_image="cup.png"))
+    assert [pending.name for pending in house.rounds.drain().pending] == ["a.json"]
+
+
+def test_requests_are_drawn_in_the_order_they_were_first_seen() -> None:
+    pen = Pen()
+    house = build(draw=pen)
+    house.drop("b.json", request_bytes(seed=1, reference_image="late.png"))
+    house.rounds.drain()
+    house.drop("a.json", request_bytes(seed=2))
+    house.incoming.put("late.png", picture())
+    house.clock.advance(2)
+    house.inbox.look("b.json")
+    house.clock.advance(2)
+    house.rounds.drain()
+    assert [request.seed for request in pen.drawn] == [1, 2]
+
+
+def test_existing_results_are_acknowledged_and_not_drawn_again() -> None:
+    pen = Pen()
+    house = build(draw=pen)
+    house.drop("a.json")
+    house.rounds.drain()
+    house.drop("a.json")
+    drained = house.rounds.drain()
+    assert drained.names == ("a.json",)
+    assert len(pen.drawn) == 1
+    assert house.inbox.scan() == []
+
+
+class FailsOnce:
+    """The first attempt meets a passing error, the second one works."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        self.attempts += 1
+        if self.attempts == 1:
+            raise StoreUnavailable("the disk is away")
+        return Pen()(request, reference, seed=seed, progress=progress)
+
+
+def test_a_failed_attempt_is_tried_again_only_after_a_pause() -> None:
+    draw = FailsOnce()
+    house = build(draw=draw)
+    house.drop("a.json")
+    pending = house.rounds.drain().pending
+    assert [item.seconds for item in pending] == [pytest.approx(2.0)]
+    assert draw.attempts == 1
+    house.clock.advance(3)
+    assert house.rounds.drain().pending == ()
+    assert house.result("a").attempt == 2
+
+
+class InboxUnmounted(MemoryBucket):
+    """The folder is away for the first two scans."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scans = 0
+
+    def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
+        if prefix == "":
+            self.scans += 1
+            if self.scans <= 2:
+                raise StoreUnavailable("the folder is not there")
+        return super().list(prefix, recursive=recursive)
+
+
+def test_an_inbox_that_is_away_is_survived() -> None:
+    house = build(incoming=InboxUnmounted())
+    house.drop("a.json")
+    house.rounds.drain()
+    house.rounds.drain()
+    house.rounds.drain()
+    assert house.result("a").status == "succeeded"
+
+
+class WindowWatcher:
+    """Counts how many drawings are under way at once, and holds each until the window is full."""
+
+    def __init__(self, window: int) -> None:
+        self.full = threading.Barrier(window, timeout=10)
+        self.lock = threading.Lock()
+        self.now = 0
+        self.most = 0
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.full.wait()
+        with self.lock:
+            self.now -= 1
+        return Pen()(request, reference, seed=seed, progress=progress)
+
+
+def test_as_many_requests_are_in_flight_as_the_window_has_slots() -> None:
+    draw = WindowWatcher(3)
+    house = build(draw=draw, window=3)
+    for number in range(9):
+        house.drop(f"{number}.json")
+    assert house.rounds.drain().pending == ()
+    assert draw.most == 3
+
+
+class StopsAfterFirst:
+    """Somebody presses Ctrl-C while the first request is drawn."""
+
+    def __init__(self) -> None:
+        self.stop: Any = None
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        self.stop()
+        return Pen()(request, reference, seed=seed, progress=progress)
+
+
+def test_after_a_stop_what_is_being_drawn_finishes_and_nothing_new_starts() -> None:
+    draw = StopsAfterFirst()
+    house = build(draw=draw)
+    draw.stop = house.rounds.stop
+    for name in ("a.json", "b.json", "c.json"):
+        house.drop(name)
+    house.rounds.serve()
+    assert house.outbox.has_result("a")
+    assert house.inbox.scan() == ["b.json", "c.json"]
+    assert house.claims.attempts("b").newest == 0

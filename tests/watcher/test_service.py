@@ -1,0 +1,247 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipeline.drawing import Drawing
+from pipeline.progress import Progress
+from store.digest import Digest
+from store.errors import (
+    CheckpointMissing,
+    ClaimLost,
+    InvalidField,
+    ReferenceUnreadable,
+    ServiceError,
+    ShuttingDown,
+    StoreFull,
+    StoreUnavailable,
+)
+from tests.fakes import BucketFullAtWrite
+from tests.watcher.house import Pen, build, picture, request_bytes
+from watcher.look import Ready
+
+
+class DrawingRaises:
+    """The pipeline ends with this error."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        raise self.error
+
+
+def test_a_drawn_request_leaves_a_manifest_its_images_and_an_archived_file() -> None:
+    house = build()
+    house.drop("a.json", request_bytes(metadata={"order": 7}))
+    house.handle("a.json")
+    result = house.result("a")
+    assert result.status == "succeeded"
+    assert result.branch == "text2image"
+    assert result.request == {"prompt": "딸기 케이크", "metadata": {"order": 7}}
+    assert result.request_sha256 == Digest.of(request_bytes(metadata={"order": 7}))
+    assert result.metadata == {"order": 7}
+    assert result.attempt == 1
+    assert result.timings.swap == 0.25
+    assert house.outgoing.head(result.images[0].path) is not None
+    assert house.inbox.scan() == []
+    assert house.kept("archive") == ["a.json"]
+    assert house.kept("claims") == []
+
+
+def test_a_korean_file_name_is_drawn_like_any_other() -> None:
+    house = build()
+    house.drop("딸기.json")
+    house.handle("딸기.json")
+    identifier = "n-" + Digest.of("딸기.json".encode())[:16]
+    assert house.result(identifier).request_file == "딸기.json"
+
+
+def test_the_seed_follows_from_id_and_bytes_so_a_retry_draws_the_same() -> None:
+    seeds = []
+    for name in ("a.json", "a.json", "b.json"):
+        house = build()
+        house.drop(name)
+        house.handle(name)
+        seeds.append(house.result(name.removesuffix(".json")).images[0].seed)
+    assert seeds[0] == seeds[1] != seeds[2]
+
+
+def test_three_requests_share_one_reference_and_it_stays() -> None:
+    pen = Pen()
+    house, data = build(draw=pen), picture()
+    house.incoming.put("shared.png", data)
+    for name in ("a", "b", "c"):
+        house.drop(f"{name}.json", request_bytes(reference_image={"name": "shared.png", "sha256": Digest.of(data)}))
+        house.handle(f"{name}.json")
+        assert house.result(name).branch == "image2image"
+    assert house.incoming.list() == ["shared.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "field"),
+    [
+        (b'{"prompt": "half', "malformed_json", None),
+        (request_bytes(steps=0), "invalid_field", "steps"),
+        (request_bytes(stepz=3), "unknown_field", "stepz"),
+        (request_bytes(style="oil"), "unknown_style", "style"),
+        (request_bytes(id="other"), "id_mismatch", "id"),
+        (request_bytes(reference_image="no.png"), "reference_missing", "reference_image"),
+        ("\ufeff{}".encode("utf-16"), "not_utf8", None),
+    ],
+)
+def test_a_bad_request_is_rejected_with_code_field_and_advice_and_its_bytes_are_kept(
+    content: bytes, code: str, field: str | None
+) -> None:
+    house = build()
+    house.drop("a.json", content)
+    house.handle("a.json")
+    result = house.result("a")
+    assert result.status == "rejected"
+    assert result.error is not None
+    assert (result.error.code, result.error.field, result.error.retryable) == (code, field, False)
+    assert result.error.message
+    assert house.kept("quarantine") == ["a.json"]
+    kept = house.incoming.list(".imagegen/quarantine/", recursive=True)
+    assert house.incoming.get(kept[0], 10_000) == content
+
+
+def test_a_rejection_echoes_what_could_be_read() -> None:
+    house = build()
+    house.drop("a.json", request_bytes(steps=0, metadata={"order": 7}))
+    house.handle("a.json")
+    assert house.result("a").request == {"prompt": "딸기 케이크", "steps": 0, "metadata": {"order": 7}}
+    assert house.result("a").metadata == {"order": 7}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (InvalidField("strength", field="strength"), "rejected", "invalid_field"),
+        (ReferenceUnreadable(), "rejected", "reference_unreadable"),
+        (CheckpointMissing(), "failed", "checkpoint_missing"),
+        (RuntimeError("a bug"), "failed", "internal_error"),
+    ],
+)
+def test_an_error_that_trying_again_cannot_mend_ends_the_request(error: Exception, status: str, code: str) -> None:
+    house = build(draw=DrawingRaises(error))
+    house.drop("a.json")
+    house.handle("a.json")
+    result = house.result("a")
+    assert result.error is not None
+    assert (result.status, result.error.code) == (status, code)
+    assert house.kept("quarantine") == ["a.json"]
+
+
+def test_what_a_bug_says_stays_in_the_log() -> None:
+    house = build(draw=DrawingRaises(RuntimeError("secret key 123")))
+    house.drop("a.json")
+    house.handle("a.json")
+    error = house.result("a").error
+    assert error is not None
+    assert "secret" not in error.message
+
+
+@pytest.mark.parametrize("error", [ShuttingDown(), StoreFull()])
+def test_a_stop_or_a_full_disk_gives_the_request_back_uncounted(error: ServiceError) -> None:
+    house = build(draw=DrawingRaises(error))
+    house.drop("a.json")
+    house.handle("a.json")
+    assert not house.outbox.has_result("a")
+    assert house.claims.attempts("a").counted == 0
+    assert house.inbox.look("a.json") == Ready(attempt=2)
+
+
+def test_a_passing_error_is_tried_again_until_the_attempts_are_used_up() -> None:
+    house = build(draw=DrawingRaises(StoreUnavailable("the disk is away")), max_attempts=3)
+    house.drop("a.json")
+    for attempt in (1, 2):
+        house.handle("a.json", attempt)
+        assert not house.outbox.has_result("a")
+    house.handle("a.json", 3)
+    result = house.result("a")
+    assert result.error is not None
+    assert (result.status, result.error.code, result.attempt) == ("failed", "store_unavailable", 3)
+
+
+def test_a_request_whose_attempts_died_without_a_word_ends_without_being_drawn() -> None:
+    pen = Pen()
+    house = build(draw=pen, max_attempts=2)
+    house.drop("a.json")
+    for attempt in (1, 2):
+        assert house.inbox.claim("a.json", attempt) is not None
+    house.handle("a.json", 3)
+    result = house.result("a")
+    assert result.error is not None
+    assert result.error.code == "attempts_exhausted"
+    assert pen.drawn == []
+
+
+def test_a_worker_that_lost_its_claim_publishes_nothing() -> None:
+    house = build(draw=DrawingRaises(ClaimLost()))
+    house.drop("a.json")
+    house.handle("a.json")
+    assert not house.outbox.has_result("a")
+    assert house.inbox.scan() == ["a.json"]
+
+
+class SomebodyElseWasFaster:
+    """While this worker draws, another one publishes the result."""
+
+    def __init__(self) -> None:
+        self.publish: Callable[[], None] = lambda: None
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        self.publish()
+        return Pen()(request, reference, seed=seed + 1, progress=progress)
+
+
+def test_a_late_result_does_not_replace_the_published_one() -> None:
+    slow = SomebodyElseWasFaster()
+    house = build(draw=slow)
+    fast = build(incoming=house.incoming, outgoing=house.outgoing)
+    slow.publish = lambda: fast.handle("a.json", 2)
+    house.drop("a.json")
+    house.handle("a.json", 1)
+    assert house.result("a").attempt == 2
+
+
+@pytest.mark.parametrize("fails_at", range(1, 8))
+def test_a_disk_that_fills_at_any_write_loses_nothing(fails_at: int) -> None:
+    outgoing = BucketFullAtWrite(fails_at)
+    house = build(outgoing=outgoing)
+    house.drop("a.json")
+    house.handle("a.json")
+    if not house.outbox.has_result("a"):
+        assert house.inbox.scan() == ["a.json"]
+        assert house.claims.attempts("a").counted == 0
+        outgoing.make_room()
+        house.handle("a.json", 2)
+    assert house.result("a").status == "succeeded"
+    assert house.inbox.scan() == []
+
+
+class Onlooker:
+    """Looks at the live progress while the picture is being drawn."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, Any] = {}
+        self.outgoing: Any = None
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        from store.outbox import Outbox
+
+        drawn = Pen()(request, reference, seed=seed, progress=progress)
+        self.seen = Outbox(self.outgoing).progress("a")
+        return drawn
+
+
+def test_live_progress_is_there_while_drawing_and_gone_afterwards() -> None:
+    onlooker = Onlooker()
+    house = build(draw=onlooker)
+    onlooker.outgoing = house.outgoing
+    house.drop("a.json")
+    house.handle("a.json")
+    assert onlooker.seen["node"] == "text2image"
+    assert onlooker.seen["attempt"] == 1
+    assert house.outgoing.list("progress/") == []

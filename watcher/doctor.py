@@ -1,0 +1,118 @@
+"""Looks at everything a worker needs, and says what to do about what is missing."""
+
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pipeline.styles import Styles
+from pipeline.weights import Weights, local_checkpoint
+from store.errors import ServiceError
+from watcher.hall import configured_styles, configured_weights, keep_apart, versions
+from watcher.settings import BUILTIN, Settings
+
+_GIB = 1024**3
+_VRAM_GIB = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at: whether it is well, what was found, and what to do if not."""
+
+    subject: str
+    well: bool
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Everything, in the order in which a worker needs it."""
+    return [*_software(), *_device(settings), *_places(settings), *_checkpoints(settings)]
+
+
+def _software() -> Iterator[Finding]:
+    yield Finding(subject="python", well=True, found=sys.version.split()[0])
+    for name, version in versions().items():
+        yield Finding(subject=name, well=True, found=version)
+
+
+def _device(settings: Settings) -> Iterator[Finding]:
+    import torch
+
+    from pipeline.device import choose_device
+
+    device = choose_device(settings.drawing.device)
+    if not device.name.startswith("cuda"):
+        well = settings.models == BUILTIN or device.name == "mps"
+        advice = "" if well else "full checkpoints take minutes a picture without a GPU; install a CUDA build of torch"
+        found = f"{device.name}, {device.dtype_name}, {torch.get_num_threads()} threads"
+        yield Finding(subject="device", well=well, found=found, advice=advice)
+        return
+    if not torch.cuda.is_available():
+        yield Finding(
+            subject="device",
+            well=False,
+            found=f"{device.name} is configured, CUDA is not available",
+            advice="install the driver, or set IMAGEGEN_DRAWING__DEVICE=auto",
+        )
+        return
+    properties = torch.cuda.get_device_properties(device.name)
+    memory = properties.total_memory / _GIB
+    yield Finding(
+        subject="device",
+        well=memory >= _VRAM_GIB,
+        found=f"{properties.name}, {memory:.1f} GiB, {device.dtype_name}",
+        advice=f"a checkpoint with VAE and ControlNet wants {_VRAM_GIB} GiB",
+    )
+
+
+def _places(settings: Settings) -> Iterator[Finding]:
+    yield _tried("places", lambda: keep_apart(settings), "inbox and outbox are apart")
+    for subject, place in (("inbox", settings.inbox), ("outbox", settings.outbox)):
+        yield _tried(subject, partial(_write_and_remove, Path(place).expanduser()), f"{place} is writable")
+    free = shutil.disk_usage(_existing(Path(settings.outbox).expanduser().resolve())).free / _GIB
+    yield Finding(subject="disk", well=free > 1, found=f"{free:.1f} GiB free for results", advice="free some space")
+
+
+def _checkpoints(settings: Settings) -> Iterator[Finding]:
+    try:
+        styles = configured_styles(settings)
+        weights = configured_weights(settings, styles)
+    except ServiceError as error:
+        yield Finding(subject="styles", well=False, found=error.code, advice=error.message)
+        return
+    for name in styles.styles:
+        yield _tried(f"style {name}", partial(_locate, weights, styles, name), settings.models)
+    yield _tried("vae", lambda: weights.vae(styles.vae), settings.models)
+    yield _tried("controlnet", lambda: weights.controlnet(styles.controlnet), settings.models)
+
+
+def _locate(weights: Weights, styles: Styles, name: str) -> object:
+    style = styles.styles[name]
+    return local_checkpoint(style, style.checkpoint) if style.checkpoint else weights.checkpoint(style)
+
+
+def _tried(subject: str, attempt: Callable[[], object], found: str) -> Finding:
+    try:
+        attempt()
+    except ServiceError as error:
+        return Finding(subject=subject, well=False, found=error.code, advice=error.message)
+    except OSError as error:
+        return Finding(
+            subject=subject, well=False, found=str(error), advice="create it, or correct path or permissions"
+        )
+    return Finding(subject=subject, well=True, found=found)
+
+
+def _write_and_remove(folder: Path) -> None:
+    folder = folder if folder.exists() else _existing(folder.resolve())
+    probe = folder / f".imagegen-doctor-{uuid.uuid4().hex}"
+    probe.touch()
+    probe.unlink()
+
+
+def _existing(path: Path) -> Path:
+    return next(parent for parent in (path, *path.parents) if parent.exists())

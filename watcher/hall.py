@@ -1,0 +1,113 @@
+"""Puts the rooms together: from settings to a service that is ready to run."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
+from pipeline.clock import SystemClock
+from pipeline.pulled import PulledWeights
+from pipeline.styles import Styles, load_styles
+from pipeline.weights import Weights
+from store.errors import SettingsInvalid
+from store.location import open_bucket
+from store.outbox import Outbox
+from watcher.claim import Claims
+from watcher.doorbell import Doorbell
+from watcher.inbox import Inbox, InboxPlace
+from watcher.lease import Leases
+from watcher.look import Patience, Readiness
+from watcher.references import References
+from watcher.report import Reporter
+from watcher.rounds import Rounds
+from watcher.service import Service
+from watcher.settings import BUILTIN, Settings
+from watcher.steadiness import Steadiness
+from watcher.validate import Validator
+from watcher.worker import Worker
+
+if TYPE_CHECKING:
+    from pipeline.generator import Generator
+
+_VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "numpy", "pillow")
+
+
+class Hall:
+    """A running worker's parts, built from its settings."""
+
+    def __init__(self, settings: Settings, generator: "Generator") -> None:
+        """Opens inbox and outbox, making the folders; raises SettingsInvalid if they cannot be used."""
+        keep_apart(settings)
+        clock, worker = SystemClock(), Worker.this_process()
+        place = InboxPlace(bucket=open_bucket(settings.inbox, make=True))
+        outbox = Outbox(open_bucket(settings.outbox, make=True))
+        limits = settings.drawing.limits
+        references = References(place.bucket, place.incoming, limits, clock, settings.settle_seconds)
+        validator = Validator(limits, generator.styles.names, references)
+        claims = Claims(place.bucket, f"{place.state}claims/", worker, clock, settings.lease_seconds)
+        patience = Patience(settle=settings.settle_seconds, reference=settings.reference_seconds)
+        readiness = Readiness(place.bucket, f"{place.state}seen/", validator, references, patience, clock)
+        inbox = Inbox(place, outbox, claims, readiness, Steadiness(clock))
+        self.generator = generator
+        self.leases = Leases(claims.renew, settings.lease_seconds)
+        self.doorbell = Doorbell(Path(settings.inbox).expanduser().resolve())
+        self.service = Service(
+            inbox=inbox,
+            outbox=outbox,
+            validator=validator,
+            reporter=Reporter(worker.name, versions(), clock),
+            draw=generator.draw,
+            lease=self.leases.hold,
+            clock=clock,
+            worker=worker.name,
+            max_attempts=settings.max_attempts,
+        )
+        self.rounds = Rounds(
+            inbox,
+            self.service.handle,
+            self.doorbell,
+            clock,
+            window=settings.window,
+            scan_seconds=settings.scan_seconds,
+        )
+
+    def stop(self) -> None:
+        """Let what is being drawn finish and give everything else back."""
+        self.rounds.stop()
+        self.generator.close()
+
+
+def open_generator(settings: Settings) -> "Generator":
+    """The pipeline these settings ask for; nothing is loaded yet."""
+    # torch takes seconds to import, and most commands do without it
+    from pipeline.generator import Generator
+
+    styles = configured_styles(settings)
+    return Generator(configured_weights(settings, styles), styles, settings.drawing)
+
+
+def configured_styles(settings: Settings) -> Styles:
+    """The styles with the operator's changes."""
+    return load_styles(settings.styles, builtin=STYLE_CHANGES if settings.models == BUILTIN else None)
+
+
+def configured_weights(settings: Settings, styles: Styles) -> Weights:
+    """The built-in checkpoints, or those in the models folder."""
+    if settings.models == BUILTIN:
+        return BuiltinWeights(settings.cache)
+    return PulledWeights(Path(settings.models).expanduser(), styles)
+
+
+def versions() -> dict[str, str]:
+    """The versions that can move a pixel."""
+    return {name: version(name) for name in _VERSIONED}
+
+
+def keep_apart(settings: Settings) -> None:
+    """Raise SettingsInvalid if results would land where requests are looked for, or the reverse."""
+    inbox, outbox = (Path(place).expanduser().resolve() for place in (settings.inbox, settings.outbox))
+    if inbox == outbox or inbox in outbox.parents or outbox in inbox.parents:
+        raise SettingsInvalid(
+            f"inbox {inbox} and outbox {outbox} must not lie within each other; choose two separate folders",
+            field="outbox",
+        )

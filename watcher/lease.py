@@ -1,0 +1,76 @@
+"""Keeps claims alive: renewed from one thread, and told at once when a claim is lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from store.errors import ClaimLost, StoreError
+from watcher.claim import Claim
+
+
+class Lease:
+    """One held claim; `check` is called wherever the work may stop."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._lost = threading.Event()
+
+    def check(self) -> None:
+        """Raise ClaimLost if another worker has taken the request over."""
+        if self._lost.is_set():
+            raise ClaimLost(f"request {self._claim.id}: attempt {self._claim.attempt} was taken over")
+
+    def lose(self) -> None:
+        """Mark the claim as taken over."""
+        self._lost.set()
+
+
+class Leases:
+    """Renews every held claim at a third of the lease."""
+
+    def __init__(self, renew: Callable[[Claim], bool], lease_seconds: float) -> None:
+        """renew: shows a claim's life and says whether it is still ours."""
+        self._renew = renew
+        self._interval = lease_seconds / 3
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[Claim, Lease]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the renewing; claims still held then go stale by themselves."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @contextmanager
+    def hold(self, claim: Claim) -> Iterator[Lease]:
+        """Keep a claim alive for as long as the block runs."""
+        lease = Lease(claim)
+        with self._lock:
+            self._held[claim.id] = (claim, lease)
+        try:
+            yield lease
+        finally:
+            with self._lock:
+                del self._held[claim.id]
+
+    def renew_all(self) -> None:
+        """Renew every held claim once."""
+        with self._lock:
+            held = list(self._held.values())
+        for claim, lease in held:
+            try:
+                if not self._renew(claim):
+                    lease.lose()
+            except StoreError:
+                # one passing disk error must not end the renewing; the next round tries again
+                continue
+
+    def _keep(self) -> None:
+        while not self._stop.wait(self._interval):
+            self.renew_all()

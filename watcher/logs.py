@@ -1,0 +1,37 @@
+"""How the log looks: a line for a person at a terminal, JSON for a machine elsewhere."""
+
+import logging
+import sys
+from typing import TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+_FIELDS = ("action", "request_id")
+
+
+class _ForPeople(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The sentence, with the fields behind it."""
+        fields = [f"{name}={value}" for name in _FIELDS if (value := getattr(record, name, None)) is not None]
+        return "  ".join([super().format(record), *fields])
+
+
+def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
+    """Send the log of the house, at this level and above, to a stream."""
+    handler = logging.StreamHandler(stream)
+    if stream.isatty():
+        handler.setFormatter(_ForPeople("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    else:
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+                json_ensure_ascii=False,
+            )
+        )
+    log = logging.getLogger("imagegen")
+    log.handlers[:] = [handler]
+    log.setLevel(level)
+    log.propagate = False
+    # it warns about every event after its end and about lost events; the scan makes up for both
+    logging.getLogger("watchdog").setLevel(logging.ERROR)

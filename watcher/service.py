@@ -1,0 +1,110 @@
+"""The main flow: from the door to the outbox."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.clock import Clock
+from pipeline.drawing import Drawing
+from pipeline.progress import Progress
+from pipeline.reference import ReferenceImage
+from pipeline.request import GenerationRequest
+from store.errors import AttemptsExhausted, ClaimLost, InternalError, ServiceError, ShuttingDown, StoreFull
+from store.outbox import Outbox
+from watcher.claim import Claim
+from watcher.inbox import Inbox
+from watcher.lease import Lease
+from watcher.progress import LiveProgress
+from watcher.report import Reporter
+from watcher.validate import Validator, ValidRequest
+
+_log = logging.getLogger("imagegen.service")
+
+
+class Draw(Protocol):
+    """The pipeline's entry, as the service uses it."""
+
+    def __call__(
+        self, request: GenerationRequest, reference: ReferenceImage | None, *, seed: int, progress: Progress
+    ) -> Drawing:
+        """Draw a valid request; raises ServiceError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Carries requests one by one; several threads may each carry another."""
+
+    inbox: Inbox
+    outbox: Outbox
+    validator: Validator
+    reporter: Reporter
+    draw: Draw
+    lease: Callable[[Claim], contextlib.AbstractContextManager[Lease]]
+    clock: Clock
+    worker: str
+    max_attempts: int
+
+    def handle(self, claim: Claim) -> None:
+        """Carry one request from the door to the outbox."""
+        started = self.clock.monotonic()
+        progress = LiveProgress(claim, self.outbox, self.clock, self.worker)
+        try:
+            with self.lease(claim) as lease:
+                progress.watch(lease)
+                self._require_attempts_left(claim)
+                valid = self.validator.validate(claim)
+                drawing = self.draw(valid.request, valid.reference, seed=valid.seed, progress=progress)
+                lease.check()
+                self._publish(claim, valid, drawing, started)
+        except ClaimLost as lost:
+            _say("claim_lost", claim, lost.message)
+        except ServiceError as error:
+            self._settle_failure(claim, error, progress, started)
+        except Exception as bug:
+            _log.exception("request %s met a bug", claim.id, extra={"action": "bug", "request_id": claim.id})
+            unexpected = InternalError(f"{InternalError.__doc__} ({type(bug).__name__})")
+            self._settle_failure(claim, unexpected, progress, started)
+        else:
+            self.inbox.ack(claim.name)
+        finally:
+            progress.clear()
+
+    def _require_attempts_left(self, claim: Claim) -> None:
+        if self.inbox.attempts_counted(claim) > self.max_attempts:
+            raise AttemptsExhausted(
+                f"{self.max_attempts} attempts ended without a result, the last ones without a word;"
+                " look for the worker's end in its log, then submit the request again under a new id"
+            )
+
+    def _publish(self, claim: Claim, valid: ValidRequest, drawing: Drawing, started: float) -> None:
+        manifest = self.reporter.succeeded(claim, valid, drawing, self.clock.monotonic() - started)
+        published = self.outbox.publish(manifest, drawing.images)
+        _say("published", claim, f"drawn as {drawing.branch}, {len(published.images)} image(s)")
+
+    def _settle_failure(self, claim: Claim, error: ServiceError, progress: Progress, started: float) -> None:
+        """Give the request back if trying again may help, else publish why there is no picture."""
+        try:
+            if isinstance(error, (ShuttingDown, StoreFull)):
+                self.inbox.release(claim, counted=False)
+                _say("released", claim, f"given back: {error.message}")
+            elif error.retryable and self.inbox.attempts_counted(claim) < self.max_attempts:
+                self.inbox.release(claim, counted=True)
+                _say("released", claim, f"attempt {claim.attempt} failed: {error.message}")
+            else:
+                seconds = self.clock.monotonic() - started
+                manifest = self.outbox.publish(self.reporter.ended(claim, error, progress.records, seconds))
+                self.inbox.reject(claim.name)
+                _say(manifest.status, claim, error.message)
+        except ClaimLost as lost:
+            _say("claim_lost", claim, lost.message)
+        except ServiceError as second:
+            # the claim stays uncounted where it can be given back; else its lease runs out
+            _say("unsettled", claim, f"could not be settled: {second.message}")
+            with contextlib.suppress(ServiceError):
+                self.inbox.release(claim, counted=False)
+
+
+def _say(action: str, claim: Claim, sentence: str) -> None:
+    _log.info("request %s: %s", claim.id, sentence, extra={"action": action, "request_id": claim.id})

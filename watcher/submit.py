@@ -1,0 +1,73 @@
+"""Drops a request the way a backend should, and waits for its result."""
+
+import contextlib
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from pipeline.clock import Clock
+from store.bucket import Bucket
+from store.digest import Digest
+from store.errors import InvalidField, StoreError
+from store.manifest import ResultManifest
+from store.outbox import Outbox
+from watcher.names import SUFFIX
+
+_LOOK_SECONDS = 0.2
+
+
+def new_id(clock: Clock) -> str:
+    """An id that sorts by time and is used once."""
+    return f"{clock.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def drop(inbox: Bucket, identifier: str, fields: dict[str, Any], reference: Path | None = None) -> None:
+    """Write the reference, then the request, each whole or not at all; raises InvalidField if the id is taken.
+
+    fields: the request's fields without id and reference_image; empty ones are left out.
+    """
+    document = {name: value for name, value in fields.items() if value is not None}
+    if reference is not None:
+        document["reference_image"] = _drop_reference(inbox, identifier, reference)
+    data = json.dumps(document, ensure_ascii=False, indent=2).encode()
+    _create(inbox, identifier + SUFFIX, data)
+
+
+def await_result(
+    outbox: Outbox,
+    identifier: str,
+    show: Callable[[dict[str, JsonValue]], None],
+    pause: Callable[[float], None],
+    seconds: float,
+) -> ResultManifest | None:
+    """Look until the result is there, showing live progress; None if it takes longer than so many seconds.
+
+    pause: sleeps for the seconds it is given.
+    """
+    for _ in range(max(1, round(seconds / _LOOK_SECONDS))):
+        if outbox.has_result(identifier):
+            return outbox.result(identifier)
+        # there is none before the drawing begins and after it ends
+        with contextlib.suppress(StoreError, ValueError):
+            show(outbox.progress(identifier))
+        pause(_LOOK_SECONDS)
+    return None
+
+
+def _drop_reference(inbox: Bucket, identifier: str, reference: Path) -> dict[str, JsonValue]:
+    try:
+        data = reference.read_bytes()
+    except OSError as error:
+        raise InvalidField(f"reference {reference}: {error.strerror}", field="reference_image") from error
+    name = f"{identifier}{reference.suffix or '.image'}"
+    _create(inbox, name, data)
+    return {"name": name, "sha256": Digest.of(data), "bytes": len(data)}
+
+
+def _create(inbox: Bucket, name: str, data: bytes) -> None:
+    if not inbox.create(name, data) and inbox.get(name, len(data)) != data:
+        raise InvalidField(f"id: {name!r} is in the inbox already; choose another id", field="id")

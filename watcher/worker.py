@@ -1,0 +1,57 @@
+"""Who works here: the mark a worker leaves on its claims, and whether such a worker still lives."""
+
+import os
+import platform
+import uuid
+from pathlib import Path
+from typing import Self
+
+import psutil
+from pydantic import Field
+
+from store.manifest import Document
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PID_NAMESPACE = Path("/proc/self/ns/pid")
+_CLOCK_SLACK_SECONDS = 2.0
+
+
+class Worker(Document):
+    """One worker process, told apart from every other, also from a later one with the same pid."""
+
+    name: str
+    host: str
+    boot: str = Field(description="Changes when the machine restarts.")
+    pid_namespace: str = Field(description="Pids can only be compared inside one.")
+    pid: int
+    started: float = Field(description="When the process started, seconds since 1970.")
+
+    @classmethod
+    def this_process(cls) -> Self:
+        """The worker that this process is."""
+        host = platform.node() or "localhost"
+        return cls(
+            name=f"{host}-{os.getpid()}-{uuid.uuid4().hex[:4]}",
+            host=host,
+            boot=_boot(),
+            pid_namespace=_PID_NAMESPACE.readlink().name if _PID_NAMESPACE.is_symlink() else "",
+            pid=os.getpid(),
+            started=psutil.Process().create_time(),
+        )
+
+    def sees_dead(self, other: "Worker") -> bool:
+        """Whether the other certainly lives no more; False where this cannot be known from here."""
+        if (self.boot, self.pid_namespace) != (other.boot, other.pid_namespace):
+            return False
+        try:
+            started = psutil.Process(other.pid).create_time()
+        except psutil.NoSuchProcess:
+            return True
+        # a pid is used again one day; only the start time tells the two apart
+        return abs(started - other.started) > _CLOCK_SLACK_SECONDS
+
+
+def _boot() -> str:
+    if _BOOT_ID.exists():
+        return _BOOT_ID.read_text().strip()
+    return str(int(psutil.boot_time()))
