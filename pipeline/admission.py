@@ -43,7 +43,7 @@ def _require_within_limits(request: GenerationRequest, limits: Limits) -> None:
         for field, most in bounds.items()
         if (value := getattr(request, field)) is not None and value > most
     }
-    size = len(json.dumps(request.metadata))
+    size = len(json.dumps(request.metadata, ensure_ascii=False).encode())
     if size > MAX_METADATA_BYTES:
         faults["metadata"] = f"metadata: found {size} bytes of JSON; allowed: at most {MAX_METADATA_BYTES}"
     if faults:
@@ -61,6 +61,8 @@ def _rejection(errors: list[ErrorDetails]) -> RequestRejected:
 
 
 def _field(error: ErrorDetails) -> str:
+    if error["type"] == "inconsistent":
+        return str(error["ctx"]["field"])
     return ".".join(str(part) for part in error["loc"])
 
 
@@ -71,7 +73,7 @@ def _sentence(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{field}: missing; it is required"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if not field:
+    if error["type"] == "inconsistent" or not field:
         return message
     return f"{field}: found {_shown(error['input'])}; allowed: {message}"
 

@@ -1,16 +1,16 @@
 """What is on the GPU: one checkpoint at a time, and the VAE and the ControlNet for good."""
 
-import gc
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from diffusers import AutoencoderKL, ControlNetModel
 from pydantic import JsonValue
 
 from pipeline.clock import Clock
 from pipeline.device import Device
-from pipeline.loading import load_checkpoint, load_controlnet, load_vae, silence_progress_bars
+from pipeline.loading import load_checkpoint, load_controlnet, load_vae, silence_libraries
 from pipeline.styles import Style, Styles
 from pipeline.weights import Located, Weights, local_checkpoint
 from store.manifest import WeightsRecord
@@ -41,40 +41,45 @@ class Swap:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resident:
+    style: Style
+    located: Located
+    checkpoint: Checkpoint
+
+
 class CheckpointCache:
     """Hands out loaded weights; `bring` must be called by one thread at a time, which the turnstile sees to."""
 
     def __init__(self, weights: Weights, styles: Styles, device: Device, clock: Clock) -> None:
-        silence_progress_bars()
+        silence_libraries()
         self.device = device
         self._weights = weights
         self._styles = styles
         self._clock = clock
         self._lock = threading.Lock()
-        self._resident: tuple[Style, Checkpoint] | None = None
-        self._located: dict[str, Located] = {}
+        self._resident: _Resident | None = None
         self._vae: tuple[AutoencoderKL, WeightsRecord] | None = None
         self._controlnet: tuple[ControlNetModel, WeightsRecord] | None = None
 
     @property
     def resident(self) -> str | None:
         """The name of the style whose checkpoint is loaded."""
-        return self._resident[0].name if self._resident else None
+        return self._resident.style.name if self._resident else None
 
     def bring(self, style: Style) -> tuple[Checkpoint, Swap]:
         """The style's checkpoint, on the device; what was there before is unloaded first.
 
-        Raises CheckpointMissing or CheckpointBroken, and then nothing is loaded.
+        Nothing is loaded anew for a style that differs in its words only.  Raises CheckpointMissing, and what was
+        there stays, or CheckpointBroken, and then nothing is loaded.
         """
         started, before = self._clock.monotonic(), self.device.memory()
-        if self._resident is not None and self._resident[0] == style:
-            return self._resident[1], Swap(seconds=0.0, memory_before=before, memory_after=before)
-        located = self._locate(style)
-        self.unload()
-        checkpoint = Checkpoint(parts=load_checkpoint(located, self.device), record=located.record)
-        self._resident = (style, checkpoint)
-        seconds = self._clock.monotonic() - started
-        return checkpoint, Swap(seconds=seconds, memory_before=before, memory_after=self.device.memory())
+        if self._resident is None or self._resident.style != style:
+            located = self._locate(style)
+            if self._resident is None or self._resident.located != located:
+                return self._swap(style, located, started, before)
+            self._resident = replace(self._resident, style=style)
+        return self._resident.checkpoint, Swap(seconds=0.0, memory_before=before, memory_after=before)
 
     def vae(self) -> tuple[AutoencoderKL, WeightsRecord]:
         """The one VAE, loaded on first use and never again."""
@@ -94,14 +99,24 @@ class CheckpointCache:
 
     def unload(self) -> None:
         """Forget the loaded checkpoint; its weights on disk are the truth, so nothing is copied back."""
-        self._resident = None
-        # diffusers objects refer to each other in circles, which only the collector breaks
-        gc.collect()
+        if self._resident is not None:
+            _forget_weights(self._resident.checkpoint)
+            self._resident = None
         self.device.release()
 
     def _locate(self, style: Style) -> Located:
-        # once per style, because the digest of a local checkpoint takes seconds
-        if style.name not in self._located:
-            local = style.checkpoint
-            self._located[style.name] = local_checkpoint(style, local) if local else self._weights.checkpoint(style)
-        return self._located[style.name]
+        return local_checkpoint(style, style.checkpoint) if style.checkpoint else self._weights.checkpoint(style)
+
+    def _swap(self, style: Style, located: Located, started: float, before: int) -> tuple[Checkpoint, Swap]:
+        self.unload()
+        checkpoint = Checkpoint(parts=load_checkpoint(located, self.device), record=located.record)
+        self._resident = _Resident(style=style, located=located, checkpoint=checkpoint)
+        seconds = self._clock.monotonic() - started
+        return checkpoint, Swap(seconds=seconds, memory_before=before, memory_after=self.device.memory())
+
+
+def _forget_weights(checkpoint: Checkpoint) -> None:
+    """Free the weights whoever still refers to the models: a circle, or the traceback of a failed drawing."""
+    for part in checkpoint.parts.values():
+        if isinstance(part, torch.nn.Module):
+            part.to("meta")

@@ -7,6 +7,9 @@ from pipeline.state import State
 from store.manifest import ModelsRecord, NodeRecord, PromptRecord, SamplingRecord
 from store.outbox import EncodedImage
 
+# what a node of every branch must have made before a drawing is finished
+RESULT = ("style", "prompt", "sampling", "models", "images")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from platformdirs import user_cache_path
 
 from pipeline.admission import admit
@@ -17,7 +17,7 @@ from pipeline.checkpoints import CheckpointCache
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import DrawingConfig
 from pipeline.device import choose_device
-from pipeline.drawing import Drawing, finished
+from pipeline.drawing import RESULT, Drawing, finished
 from pipeline.nodes.base import BaseNode, Studio
 from pipeline.nodes.controlnet import ControlNet
 from pipeline.nodes.image2image import Image2Image
@@ -34,7 +34,7 @@ from pipeline.turnstile import Turnstile
 from pipeline.weights import Weights
 from pipeline.workflow import BRANCHES, Workflow, extended
 from store.digest import Digest
-from store.errors import WorkflowBroken
+from store.errors import ReferenceMissing, ReferenceUnreadable, WorkflowBroken
 from store.manifest import ImageFormat
 
 _NODES: tuple[type[BaseNode], ...] = (Prompting, Preprocessing, ControlNet, Text2Image, Image2Image, Postprocessing)
@@ -77,7 +77,9 @@ class Generator:
         self.checkpoints = CheckpointCache(weights, styles, self.device, clock)
         studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock)
         self._turnstile = Turnstile()
-        self._workflow = Workflow(extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile)
+        self._workflow = Workflow(
+            extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile, RESULT
+        )
 
     def generate_image(
         self,
@@ -106,7 +108,12 @@ class Generator:
         seed: int,
         progress: Progress | None = None,
     ) -> Drawing:
-        """Draw an admitted request; seed is used where the request names none."""
+        """Draw an admitted request; seed is used where the request names none.
+
+        Raises ReferenceMissing unless reference is what the request's reference_image speaks of, or both are absent.
+        """
+        if (request.reference_image is None) != (reference is None):
+            raise ReferenceMissing("reference_image and the reference go together; give both or none")
         progress = progress or Progress()
         state = State(request=request, seed=seed, reference=reference)
         branch = self._workflow.branch(state).name
@@ -151,11 +158,22 @@ def _installed() -> list[type[BaseNode]]:
 
 
 def _reference(image: "Image.Image | bytes | Path | str") -> ReferenceImage:
-    if isinstance(image, bytes):
-        return ReferenceImage.of(image)
-    if isinstance(image, Image.Image):
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        return ReferenceImage.of(buffer.getvalue())
-    path = Path(image)
-    return ReferenceImage.of(path.read_bytes(), path.name)
+    if isinstance(image, (bytes, bytearray)):
+        return ReferenceImage.of(bytes(image))
+    try:
+        if isinstance(image, Image.Image):
+            return ReferenceImage.of(_as_png(image))
+        path = Path(image)
+        # a request cannot name a dot file, but here it is only a name
+        return ReferenceImage.of(path.read_bytes(), path.name.lstrip(".") or "reference")
+    except OSError as error:
+        raise ReferenceUnreadable(f"the reference image cannot be read: {error}", field="reference_image") from error
+
+
+def _as_png(image: Image.Image) -> bytes:
+    # a PNG takes neither every mode nor the orientation a camera wrote
+    upright = ImageOps.exif_transpose(image)
+    mode = "RGBA" if upright.has_transparency_data else "RGB"
+    buffer = io.BytesIO()
+    upright.convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,44 +1,48 @@
 """Loads components from disk, and refuses every file that is not exactly what it should be."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import transformers
-from diffusers import AutoencoderKL, ControlNetModel, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 
 from pipeline.device import Device
+from pipeline.intact import broken_becomes_ours, require_all_keys, require_config, require_safetensors
+from pipeline.single_file import load_models
 from pipeline.weights import Located
 from store.errors import CheckpointBroken
 
-# buffers of older transformers, recomputed on load; they carry no weights
-_HARMLESS = ("position_ids",)
-_TEXT_ENCODERS = {
+_MODELS = {
+    "unet": UNet2DConditionModel,
     "text_encoder": transformers.CLIPTextModel,
     "text_encoder_2": transformers.CLIPTextModelWithProjection,
 }
-_TOKENIZERS = ("tokenizer", "tokenizer_2")
+# each with the text encoder that reads its tokens
+_TOKENIZERS = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}
+_BYTES = 256
 
 
-def silence_progress_bars() -> None:
-    """Keep both libraries from drawing progress bars into the log; ours are elsewhere."""
-    transformers.utils.logging.disable_progress_bar()
-    diffusers.utils.logging.disable_progress_bar()
+def silence_libraries() -> None:
+    """Keep progress bars and load reports of many lines out of the log; what they report is checked here."""
+    for library in (transformers, diffusers):
+        library.utils.logging.disable_progress_bar()
+        library.utils.logging.set_verbosity_error()
 
 
 def load_checkpoint(located: Located, device: Device) -> dict[str, Any]:
     """UNet, text encoders, tokenizers and scheduler, by their names in a diffusers pipe, without a VAE.
 
-    Only safetensors are read.  Raises CheckpointBroken on missing or unexpected keys.
+    Only safetensors are read.  Raises CheckpointBroken, on missing or unexpected keys as well.
     """
-    with _broken_becomes_ours(located):
-        return _from_single_file(located, device) if located.path.is_file() else _from_folder(located, device)
+    with broken_becomes_ours(located):
+        parts = _read_parts(located, device)
+    return parts | {name: parts[name].to(device.name).eval() for name in _MODELS}
 
 
 def load_vae(located: Located, device: Device) -> AutoencoderKL:
-    """The VAE; raises CheckpointBroken if diffusers would silently run it in single precision."""
-    with _broken_becomes_ours(located):
+    """The VAE; raises CheckpointBroken, also if diffusers would silently run it in single precision."""
+    with broken_becomes_ours(located):
         vae = _checked(AutoencoderKL, located, device)
     if vae.config.force_upcast:
         raise CheckpointBroken(
@@ -49,74 +53,55 @@ def load_vae(located: Located, device: Device) -> AutoencoderKL:
 
 
 def load_controlnet(located: Located, device: Device) -> ControlNetModel:
-    """The ControlNet."""
-    with _broken_becomes_ours(located):
-        return _checked(ControlNetModel, located, device).to(device.name).eval()
+    """The ControlNet; raises CheckpointBroken."""
+    with broken_becomes_ours(located):
+        controlnet = _checked(ControlNetModel, located, device)
+    return controlnet.to(device.name).eval()
 
 
-def _from_folder(located: Located, device: Device) -> dict[str, Any]:
-    parts: dict[str, Any] = {"unet": _checked(UNet2DConditionModel, located, device, subfolder="unet")}
-    for name, kind in _TEXT_ENCODERS.items():
-        parts[name] = _checked(kind, located, device, subfolder=name)
-    for name in _TOKENIZERS:
-        parts[name] = transformers.CLIPTokenizer.from_pretrained(
-            located.path / name, model_max_length=77, local_files_only=True
-        )
-    parts["scheduler"] = diffusers.EulerDiscreteScheduler.from_pretrained(
-        located.path, subfolder="scheduler", local_files_only=True
+def _read_parts(located: Located, device: Device) -> dict[str, Any]:
+    described = located.config or located.path
+    if located.path.is_file():
+        models = load_models(located.path, described, device.dtype, located.record.repo)
+    else:
+        models = {name: _checked(kind, located, device, name) for name, kind in _MODELS.items()}
+    tokenizers = {
+        name: _tokenizer(described / name, models[reader].config.vocab_size) for name, reader in _TOKENIZERS.items()
+    }
+    scheduler = diffusers.EulerDiscreteScheduler.from_pretrained(
+        described, subfolder="scheduler", local_files_only=True
     )
-    return _placed(parts, device)
-
-
-def _from_single_file(located: Located, device: Device) -> dict[str, Any]:
-    pipe = StableDiffusionXLPipeline.from_single_file(
-        str(located.path),
-        config=str(located.config),
-        local_files_only=True,
-        dtype=device.dtype,
-        add_watermarker=False,
-        vae=None,
-    )
-    names = ("unet", *_TEXT_ENCODERS, *_TOKENIZERS, "scheduler")
-    return _placed({name: getattr(pipe, name) for name in names}, device)
-
-
-def _placed(parts: dict[str, Any], device: Device) -> dict[str, Any]:
-    for name in ("unet", *_TEXT_ENCODERS):
-        parts[name] = parts[name].to(device.name).eval()
-    return parts
+    return {**models, **tokenizers, "scheduler": scheduler}
 
 
 def _checked(kind: Any, located: Located, device: Device, subfolder: str = "") -> Any:
+    what = f"{located.record.repo}/{subfolder}".rstrip("/")
+    require_config(what, located.path / subfolder)
+    names = require_safetensors(what, located.path / subfolder)
+    # a folder somebody keeps may have its files without the infix that those on the hub have
+    has_variant = any(f".{located.variant}." in name or f".{located.variant}-" in name for name in names)
     model, info = kind.from_pretrained(
         located.path,
         subfolder=subfolder,
-        variant=located.variant,
+        variant=located.variant if has_variant else None,
         dtype=device.dtype,
         use_safetensors=True,
         local_files_only=True,
+        # reported with the missing keys instead of refused with a hint nobody here can follow
+        ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
-    _require_all_keys(f"{located.record.repo}/{subfolder}".rstrip("/"), info["missing_keys"], info["unexpected_keys"])
+    require_all_keys(what, info)
     return model
 
 
-def _require_all_keys(what: str, missing: Any, unexpected: Any) -> None:
-    problems = [
-        f"{label} {sorted(found)[:3]} ({len(found)} in all)"
-        for label, keys in (("missing", missing), ("unexpected", unexpected))
-        if (found := [key for key in keys if not str(key).endswith(_HARMLESS)])
-    ]
-    if problems:
+def _tokenizer(folder: Path, vocabulary: int) -> transformers.CLIPTokenizer:
+    if not folder.is_dir():
+        raise CheckpointBroken(f"{folder.parent.name}: there is no folder {folder.name}")
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(folder, model_max_length=77, local_files_only=True)
+    if not _BYTES < len(tokenizer) <= vocabulary:
+        # where its files are missing, transformers makes a tokenizer that knows no words
         raise CheckpointBroken(
-            f"{what}: {' and '.join(problems)} keys; the file is not an SDXL checkpoint of this architecture,"
-            " or it was saved in a way this version cannot read"
+            f"{folder.parent.name}/{folder.name}: found {len(tokenizer)} tokens; its text encoder knows {vocabulary}"
         )
-
-
-@contextmanager
-def _broken_becomes_ours(located: Located) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise CheckpointBroken(f"{located.record.repo} at {located.path.name}: {error}") from error
+    return tokenizer

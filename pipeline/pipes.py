@@ -1,5 +1,7 @@
 """Draws pictures with a diffusers pipe: what text-to-image and image-to-image have in common."""
 
+import inspect
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -35,8 +37,10 @@ def make_pipe(kind: type[Any], checkpoint: Checkpoint, cache: CheckpointCache, s
 def make_scheduler(style: Style, checkpoint: Checkpoint) -> Any:
     """A fresh scheduler of the style's class; the checkpoint's own configuration gives the rest.
 
-    Schedulers keep state between steps, so no two drawings may share one.
+    Schedulers keep state between steps, so no two drawings may share one.  Raises SettingsInvalid where
+    diffusers has no such class or the class no such option, CheckpointBroken on an unknown prediction_type.
     """
+    _silence_numpy()
     kind = getattr(diffusers, style.scheduler, None)
     if kind is None:
         raise SettingsInvalid(
@@ -46,13 +50,36 @@ def make_scheduler(style: Style, checkpoint: Checkpoint) -> Any:
     config = checkpoint.parts["scheduler"].config
     if config.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
         raise CheckpointBroken(f"style {style.name!r}: prediction_type {config['prediction_type']!r} is not supported")
-    return kind.from_config(config, **style.scheduler_options)
+    return _configured(kind, config, style)
+
+
+def _configured(kind: Any, config: Any, style: Style) -> Any:
+    options, field = style.scheduler_options, f"styles.{style.name}.scheduler_options"
+    try:
+        # diffusers drops an option it does not know without a word
+        if unknown := sorted(options.keys() - inspect.signature(kind).parameters.keys()):
+            raise TypeError(f"there is no option {', '.join(unknown)}")
+        return kind.from_config(config, **options)
+    except (ImportError, NotImplementedError, TypeError, ValueError) as error:
+        message = " ".join(str(error).split())
+        raise SettingsInvalid(f"style {style.name!r}: {style.scheduler}: {message}", field=field) from error
+
+
+def _silence_numpy() -> None:
+    # diffusers' schedulers pass torch tensors to numpy 2, which warns about torch's side of it, at each step
+    warnings.filterwarnings(
+        "ignore",
+        message="__array__ implementation doesn't accept a copy keyword",
+        category=DeprecationWarning,
+        module=r"diffusers\.schedulers",
+    )
 
 
 def draw(pipe: DiffusionPipeline, node: str, state: State, progress: Progress, **inputs: Any) -> State:
     """Draw each image of the request by itself and add the pictures to the state.
 
-    One CPU generator per image makes picture k independent of its neighbours and of the device.
+    One CPU generator per image makes picture k independent of its neighbours and of the device.  Raises
+    CheckpointBroken if what comes out is no picture.
     """
     sampling = state.sampling
     pictures: list[NDArray[np.uint8]] = []
@@ -67,9 +94,18 @@ def draw(pipe: DiffusionPipeline, node: str, state: State, progress: Progress, *
             callback_on_step_end=_step_reporter(node, index, state, progress),
             **inputs,
         )
-        pictures.append((result.images[0] * 255).round().astype(np.uint8))
+        pictures.append(_as_bytes(result.images[0], state.style))
     counted = _count_tokens(pipe, state)
     return replace(counted, pictures=tuple(pictures))
+
+
+def _as_bytes(picture: NDArray[np.float32], style: Style) -> NDArray[np.uint8]:
+    if not np.isfinite(picture).all():
+        # it would be stored as a black picture
+        raise CheckpointBroken(
+            f"style {style.name!r}: the drawing is not a number; its checkpoint or the VAE overflows in this precision"
+        )
+    return (picture * 255).round().astype(np.uint8)
 
 
 def _step_reporter(node: str, index: int, state: State, progress: Progress) -> Any:

@@ -44,7 +44,12 @@ def decode(reference: ReferenceImage, limits: Limits) -> Image.Image:
             # Pillow warns about odd but readable files; our own limits decide what is too large
             warnings.simplefilter("ignore")
             return _decoded(reference, limits)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        # Pillow's own limit lies above ours and strikes first
+        raise ReferenceTooLarge(
+            f"{reference.name}: {error}; allowed: at most {limits.max_reference_pixels} pixels", field=_FIELD
+        ) from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise ReferenceUnreadable(
             f"{reference.name}: not a whole PNG, JPEG or WebP image ({error}); export it again and send it whole",
             field=_FIELD,

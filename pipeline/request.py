@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
 
 from store.digest import Digest
 from store.manifest import Document, ImageFormat
@@ -31,6 +32,10 @@ class ReferenceFile(Document):
         if "/" in name or "\0" in name or name.startswith(".") or len(name.encode()) > MAX_NAME_BYTES:
             raise ValueError("must be one file name in the inbox: no '/', no leading dot, at most 255 bytes")
         return self
+
+
+def _fault(field: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError("inconsistent", "{message}", {"field": field, "message": message})
 
 
 def _named(value: object) -> object:
@@ -74,11 +79,12 @@ class GenerationRequest(Document):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if not self.prompt.strip():
-            raise ValueError("prompt must hold more than white space")
+            raise _fault("prompt", "prompt must hold more than white space")
         if (self.width is None) != (self.height is None):
-            raise ValueError("width and height go together; give both, or aspect_ratio alone")
+            missing = "width" if self.width is None else "height"
+            raise _fault(missing, "width and height go together; give both, or aspect_ratio alone")
         if self.width is not None and self.aspect_ratio is not None:
-            raise ValueError("give width and height, or aspect_ratio, not both")
+            raise _fault("aspect_ratio", "give width and height, or aspect_ratio, not both")
         return self
 
     def asks_for(self, field: str) -> bool:

@@ -10,6 +10,8 @@ from pipeline.styles import Style
 from store.errors import InvalidField
 from store.manifest import ImageFormat
 
+# classifier-free guidance needs a scale above this, otherwise the negative prompt is not looked at
+_NO_GUIDANCE = 1.0
 _ONLY_WITH_REFERENCE = ("strength", "controlnet_scale", "reference_mode")
 
 
@@ -52,14 +54,19 @@ def resolve(request: GenerationRequest, style: Style, config: DrawingConfig, *, 
     )
 
 
-def idle_fields(request: GenerationRequest) -> tuple[str, ...]:
+def idle_fields(request: GenerationRequest, sampling: Sampling) -> tuple[str, ...]:
     """A warning for each field the request sets although it cannot have an effect."""
+    idle = []
+    if request.negative_prompt and sampling.guidance_scale <= _NO_GUIDANCE:
+        idle.append(f"negative_prompt has no effect with a guidance_scale of {sampling.guidance_scale:g}")
+    if request.prompt_mode == "raw" and request.user_input:
+        idle.append("user_input has no effect with prompt_mode raw")
     if request.reference_image is None:
-        idle = [field for field in _ONLY_WITH_REFERENCE if request.asks_for(field)]
-        return tuple(f"{field} has no effect without a reference_image" for field in idle)
-    if request.reference_mode == "structure" and request.asks_for("strength"):
-        return ("strength has no effect with reference_mode structure, which starts from noise",)
-    return ()
+        fields = [field for field in _ONLY_WITH_REFERENCE if request.asks_for(field)]
+        idle += [f"{field} has no effect without a reference_image" for field in fields]
+    elif request.reference_mode == "structure" and request.asks_for("strength"):
+        idle.append("strength has no effect with reference_mode structure, which starts from noise")
+    return tuple(idle)
 
 
 def _strength(request: GenerationRequest, config: DrawingConfig, steps: int) -> float:

@@ -11,6 +11,9 @@ from store.errors import SettingsInvalid, UnknownStyle
 from store.manifest import Document
 
 _OTHER_WEIGHTS = {"repo", "checkpoint"}
+# what is true of one repository only
+_OF_THE_REPOSITORY = {"revision", "variant", "licence"}
+_OF_THE_STYLE = {"aliases", "title"}
 
 
 class HubRepository(Document):
@@ -40,9 +43,10 @@ class Style(HubRepository):
     negative: str
 
     @model_validator(mode="after")
-    def _has_a_place_for_the_prompt(self) -> Self:
-        if "{prompt}" not in self.positive:
-            raise ValueError("positive must contain {prompt}")
+    def _has_places_for_the_request(self) -> Self:
+        for field, text, place in (("positive", self.positive, "{prompt}"), ("negative", self.negative, "{negative}")):
+            if place not in text:
+                raise ValueError(f"{field} must contain {place}")
         return self
 
 
@@ -52,6 +56,17 @@ class Styles(Document):
     vae: HubRepository
     controlnet: HubRepository
     styles: dict[str, Style]
+
+    @model_validator(mode="after")
+    def _answer_to_different_names(self) -> Self:
+        taken = {"auto"}
+        for key, style in self.styles.items():
+            if key != style.name:
+                raise ValueError(f"the style {key!r} calls itself {style.name!r}; leave name out")
+            if twice := taken & {style.name, *style.aliases}:
+                raise ValueError(f"{key}: {', '.join(sorted(twice))} already names something else")
+            taken |= {style.name, *style.aliases}
+        return self
 
     @property
     def names(self) -> frozenset[str]:
@@ -76,11 +91,12 @@ def load_styles(
     styles that the user points at other weights keep theirs.  Raises SettingsInvalid.
     """
     document = tomllib.loads(resources.files("pipeline").joinpath("styles.toml").read_text("utf-8"))
-    shipped: dict[str, dict[str, Any]] = document["styles"]
-    styles = {name: {**fields, **(builtin or {})} for name, fields in shipped.items()}
+    real: dict[str, dict[str, Any]] = document["styles"]
+    styles = {name: {**fields, **(builtin or {})} for name, fields in real.items()}
     for name, changes in (overrides or {}).items():
-        known = shipped if changes.keys() & _OTHER_WEIGHTS else styles
-        styles[name] = _changed(known, name, dict(changes))
+        own_weights = changes.keys() & _OTHER_WEIGHTS
+        styles[name] = _changed(real if own_weights else styles, name, dict(changes))
+        real = {**real, name: styles[name] if own_weights else _changed(real, name, dict(changes))}
     try:
         named = {name: {"name": name, "title": name, **fields} for name, fields in styles.items()}
         return Styles.model_validate({**document, "styles": named})
@@ -89,11 +105,14 @@ def load_styles(
 
 
 def _changed(known: Mapping[str, dict[str, Any]], name: str, changes: dict[str, Any]) -> dict[str, Any]:
-    base = dict(known.get(changes.pop("based_on", name), {}))
-    if name not in known:
-        # two styles must not answer to one alias
-        base = {field: value for field, value in base.items() if field not in ("aliases", "title")}
-    if "repo" in changes:
-        # a revision belongs to the repository it was found in
-        base = {field: value for field, value in base.items() if field not in ("revision", "variant")}
+    origin = changes.pop("based_on", name)
+    if origin not in known and origin != name:
+        raise SettingsInvalid(
+            f"styles.{name}.based_on: found {origin!r}; allowed: {', '.join(sorted(known))}",
+            field=f"styles.{name}.based_on",
+        )
+    not_passed_on = set() if origin == name else _OF_THE_STYLE
+    if changes.keys() & _OTHER_WEIGHTS:
+        not_passed_on = not_passed_on | _OF_THE_REPOSITORY
+    base = {field: value for field, value in known.get(origin, {}).items() if field not in not_passed_on}
     return {**base, **changes}

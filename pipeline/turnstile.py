@@ -35,7 +35,12 @@ class Turnstile:
         me = _Waiting(style=style)
         with self._changed:
             self._waiting.append(me)
-            self._changed.wait_for(lambda: self._closed or (not self._busy and self._next() is me))
+            try:
+                self._changed.wait_for(lambda: self._closed or (not self._busy and self._next() is me))
+            finally:
+                # also when the wait is interrupted: nobody may wait for somebody who is gone
+                self._waiting.remove(me)
+                self._changed.notify_all()
             self._enter(me)
         try:
             yield
@@ -58,7 +63,6 @@ class Turnstile:
         return (others or same)[0]
 
     def _enter(self, me: _Waiting) -> None:
-        self._waiting.remove(me)
         if self._closed:
             raise ShuttingDown
         self._busy = True

@@ -1,5 +1,6 @@
 """Where weights lie on this machine, and which exact bytes they are."""
 
+import functools
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,21 +45,13 @@ class Weights(Protocol):
 def local_checkpoint(style: Style, checkpoint: str) -> Located:
     """A checkpoint the user keeps, as the style's `checkpoint` names it; raises CheckpointMissing."""
     path = Path(checkpoint).expanduser()
-    config = Path(style.config_from).expanduser() if style.config_from else None
     if path.is_dir():
-        record = WeightsRecord(repo=path.name, revision=None, sha256=digest_of_folder(path))
-    elif path.is_file() and path.suffix == SUFFIX:
-        if config is None or not config.is_dir():
-            raise CheckpointMissing(
-                f"style {style.name!r}: the single file {path} needs config_from, a directory in diffusers format"
-                " (a pulled checkpoint of the same architecture) that holds its configuration and tokenizers"
-            )
-        record = WeightsRecord(repo=path.name, revision=None, sha256=digest_of_file(path))
-    else:
-        raise CheckpointMissing(
-            f"style {style.name!r}: checkpoint {str(path)!r} is neither a directory nor a {SUFFIX} file"
-        )
-    return Located(path=path, record=record, variant=style.variant if path.is_dir() else None, config=config)
+        return Located(path=path, record=_record(path, digest_of_folder(path)), variant=style.variant)
+    if path.is_file() and path.suffix == SUFFIX:
+        return Located(path=path, record=_record(path, known_digest_of_file(path)), config=_config_of(style, path))
+    raise CheckpointMissing(
+        f"style {style.name!r}: checkpoint {str(path)!r} is neither a directory nor a {SUFFIX} file"
+    )
 
 
 def digest_of_file(path: Path) -> Digest:
@@ -67,13 +60,39 @@ def digest_of_file(path: Path) -> Digest:
         return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 
 
+def known_digest_of_file(path: Path) -> Digest:
+    """The SHA-256 of one file, read once and remembered while its size, inode and time of change stay."""
+    status = path.stat()
+    return _remembered(path, status.st_size, status.st_ino, status.st_mtime_ns)
+
+
 def digest_of_folder(folder: Path) -> Digest:
-    """The SHA-256 that stands for all weight files below a folder."""
+    """The SHA-256 that stands for all weight files below a folder; each is read once and remembered."""
     files = sorted(folder.rglob(f"*{SUFFIX}"))
-    return combined_digest((file.relative_to(folder).as_posix(), digest_of_file(file)) for file in files)
+    return combined_digest((file.relative_to(folder).as_posix(), known_digest_of_file(file)) for file in files)
+
+
+@functools.lru_cache(maxsize=256)
+def _remembered(path: Path, *identity: int) -> Digest:
+    # seven gigabytes take seconds, at every swap
+    return digest_of_file(path)
 
 
 def combined_digest(files: Iterable[tuple[str, Digest]]) -> Digest:
     """The SHA-256 over the lines "<digest>  <path>", sorted by path, of some files' digests."""
     lines = sorted((path, digest) for path, digest in files)
     return Digest.of("".join(f"{digest}  {path}\n" for path, digest in lines).encode())
+
+
+def _record(path: Path, digest: Digest) -> WeightsRecord:
+    return WeightsRecord(repo=path.name, revision=None, sha256=digest)
+
+
+def _config_of(style: Style, path: Path) -> Path:
+    config = Path(style.config_from).expanduser() if style.config_from else None
+    if config is None or not config.is_dir():
+        raise CheckpointMissing(
+            f"style {style.name!r}: the single file {path} needs config_from, a directory in diffusers format (a pulled"
+            f" checkpoint of the same architecture) that holds its configuration and tokenizers; found {config}"
+        )
+    return config

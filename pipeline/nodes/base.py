@@ -84,26 +84,32 @@ class BaseNode(ABC):
         clock = self.studio.clock
         started_at, started = clock.now(), clock.monotonic()
 
-        def record(status: NodeStatus, detail: Mapping[str, JsonValue]) -> None:
+        def record(status: NodeStatus, detail: Mapping[str, JsonValue]) -> NodeRecord:
             seconds = round(clock.monotonic() - started, 6)
-            progress.end(
-                NodeRecord(name=self.name, status=status, started_at=started_at, seconds=seconds, detail=dict(detail))
+            return NodeRecord(
+                name=self.name, status=status, started_at=started_at, seconds=seconds, detail=dict(detail)
             )
 
         progress.begin(self.name)
         try:
             outcome = self.run(state, progress)
+            succeeded = record(*_told(outcome))
         except ServiceError as error:
-            record("failed", {"code": error.code, "message": error.message})
+            progress.end(record("failed", {"code": error.code, "message": error.message}))
             raise
         except Exception as error:
-            record("failed", {"code": NodeFailed.code, "message": repr(error)})
+            progress.end(record("failed", {"code": NodeFailed.code, "message": repr(error)}))
             raise NodeFailed(f"the node {self.name!r} failed: {error!r}") from error
-        match outcome:
-            case Skipped(reason=reason):
-                record("skipped", {"reason": reason})
-            case Redraw(seed=seed, detail=detail):
-                record("succeeded", {**detail, "redraw_seed": seed})
-            case Done(detail=detail):
-                record("succeeded", detail)
+        progress.end(succeeded)
         return outcome
+
+
+def _told(outcome: object) -> tuple[NodeStatus, Mapping[str, JsonValue]]:
+    match outcome:
+        case Done(detail=detail):
+            return "succeeded", detail
+        case Redraw(seed=seed, detail=detail):
+            return "succeeded", {**detail, "redraw_seed": seed}
+        case Skipped(reason=reason):
+            return "skipped", {"reason": reason}
+    raise TypeError(f"run returned {type(outcome).__name__}; it must return Done, Skipped or Redraw")

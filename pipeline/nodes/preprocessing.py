@@ -1,9 +1,11 @@
 """The node that brings a reference into the shape it is drawn in."""
 
+import struct
+import warnings
 from dataclasses import replace
 from typing import ClassVar
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from pydantic import JsonValue
 
 from pipeline.nodes.base import BaseNode, Done
@@ -13,6 +15,16 @@ from pipeline.state import State
 from store.errors import WorkflowBroken
 
 _BACKGROUND = (255, 255, 255)
+# EXIF 2.32, tag 0x0112: how the camera was held; 1 needs no turn
+_TURNS: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class Preprocessing(BaseNode):
@@ -44,7 +56,18 @@ def _present(reference: ReferenceImage | None) -> ReferenceImage:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    return ImageOps.exif_transpose(image)
+    # exif_transpose would write all tags back, and one broken tag would cost a picture that is whole
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> object:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return image.getexif().get(ExifTags.Base.Orientation)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        return None
 
 
 def _opaque(image: Image.Image) -> Image.Image:

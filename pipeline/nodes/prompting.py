@@ -27,7 +27,10 @@ class Prompting(BaseNode):
         sampling = resolve(state.request, decision.style, config, seed=state.seed)
         return Done(
             state=replace(
-                state.warn(*idle_fields(state.request)), style=decision.style, prompt=prompt, sampling=sampling
+                state.warn(*idle_fields(state.request, sampling)),
+                style=decision.style,
+                prompt=prompt,
+                sampling=sampling,
             ),
             detail={"style": decision.style.name, "reason": decision.reason, "extractor": keywords.extractor},
         )
