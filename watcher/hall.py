@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.clock import SystemClock
+from pipeline.drawing import Drawing
+from pipeline.progress import Progress
 from pipeline.pulled import PulledWeights
+from pipeline.reference import ReferenceImage
+from pipeline.request import GenerationRequest
 from pipeline.styles import Styles, load_styles
 from pipeline.weights import Weights
-from store.errors import SettingsInvalid
+from store.errors import SettingsInvalid, ShuttingDown
 from store.location import open_bucket
 from store.outbox import Outbox
 from watcher.claim import Claims
@@ -35,20 +39,21 @@ _VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "numpy", "pillow
 class Hall:
     """A running worker's parts, built from its settings."""
 
-    def __init__(self, settings: Settings, generator: "Generator") -> None:
+    def __init__(self, settings: Settings) -> None:
         """Opens inbox and outbox, making the folders; raises SettingsInvalid if they cannot be used."""
         keep_apart(settings)
+        self._settings = settings
+        self._generator: Generator | None = None
         clock, worker = SystemClock(), Worker.this_process()
         place = InboxPlace(bucket=open_bucket(settings.inbox, make=True))
         outbox = Outbox(open_bucket(settings.outbox, make=True))
         limits = settings.drawing.limits
         references = References(place.bucket, place.incoming, limits, clock, settings.settle_seconds)
-        validator = Validator(limits, generator.styles.names, references)
+        validator = Validator(limits, configured_styles(settings).names, references)
         claims = Claims(place.bucket, f"{place.state}claims/", worker, clock, settings.lease_seconds)
         patience = Patience(settle=settings.settle_seconds, reference=settings.reference_seconds)
         readiness = Readiness(place.bucket, f"{place.state}seen/", validator, references, patience, clock)
         inbox = Inbox(place, outbox, claims, readiness, Steadiness(clock))
-        self.generator = generator
         self.leases = Leases(claims.renew, settings.lease_seconds)
         self.doorbell = Doorbell(Path(settings.inbox).expanduser().resolve())
         self.service = Service(
@@ -56,7 +61,7 @@ class Hall:
             outbox=outbox,
             validator=validator,
             reporter=Reporter(worker.name, versions(), clock),
-            draw=generator.draw,
+            draw=self._draw,
             lease=self.leases.hold,
             clock=clock,
             worker=worker.name,
@@ -67,6 +72,7 @@ class Hall:
             self.service.handle,
             self.doorbell,
             clock,
+            prepare=self._prepare,
             window=settings.window,
             scan_seconds=settings.scan_seconds,
         )
@@ -74,7 +80,19 @@ class Hall:
     def stop(self) -> None:
         """Let what is being drawn finish and give everything else back."""
         self.rounds.stop()
-        self.generator.close()
+        if self._generator is not None:
+            self._generator.close()
+
+    def _prepare(self) -> None:
+        if self._generator is None:
+            self._generator = open_generator(self._settings)
+
+    def _draw(
+        self, request: GenerationRequest, reference: ReferenceImage | None, *, seed: int, progress: Progress
+    ) -> Drawing:
+        if self._generator is None:
+            raise ShuttingDown
+        return self._generator.draw(request, reference, seed=seed, progress=progress)
 
 
 def open_generator(settings: Settings) -> "Generator":
@@ -82,8 +100,11 @@ def open_generator(settings: Settings) -> "Generator":
     # torch takes seconds to import, and most commands do without it
     from pipeline.generator import Generator
 
-    styles = configured_styles(settings)
-    return Generator(configured_weights(settings, styles), styles, settings.drawing)
+    styles, drawing = configured_styles(settings), settings.drawing
+    if settings.models == BUILTIN and drawing.threads is None:
+        # networks this small gain nothing from a second thread, and one draws the same bytes on any number of cores
+        drawing = drawing.model_copy(update={"threads": 1})
+    return Generator(configured_weights(settings, styles), styles, drawing)
 
 
 def configured_styles(settings: Settings) -> Styles:

@@ -33,5 +33,5 @@ def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
     log.handlers[:] = [handler]
     log.setLevel(level)
     log.propagate = False
-    # it warns about every event after its end and about lost events; the scan makes up for both
-    logging.getLogger("watchdog").setLevel(logging.ERROR)
+    # it calls an event that comes while it stops an error; what it loses, the scan finds
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)

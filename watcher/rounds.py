@@ -58,14 +58,20 @@ class Rounds:
         bell: Bell,
         clock: Clock,
         *,
+        prepare: Callable[[], None],
         window: int,
         scan_seconds: float,
     ) -> None:
-        """`handle` settles a claim, in a thread of its own; `window` is how many run at once."""
+        """`handle` settles a claim, in a thread of its own; `window` is how many run at once.
+
+        `prepare` is called before a claim is made, so that what it raises ends the rounds and costs no
+        request an attempt.
+        """
         self._inbox = inbox
         self._handle = handle
         self._bell = bell
         self._clock = clock
+        self._prepare = prepare
         self._window = window
         self._scan_seconds = scan_seconds
         self._slots = threading.Semaphore(window)
@@ -79,6 +85,7 @@ class Rounds:
 
     def serve(self) -> None:
         """Go round until stopped, then wait for what is in flight."""
+        self._prepare()
         with ThreadPoolExecutor(self._window, thread_name_prefix="request") as pool:
             while not self._stopping.is_set():
                 self._go_round(pool)
@@ -140,11 +147,13 @@ class Rounds:
 
     def _attend(self, name: str, pool: ThreadPoolExecutor) -> bool:
         """Act on one look; True if the request was started."""
+        look = self._look(name)
+        if isinstance(look, Ready):
+            self._prepare()
         try:
-            return self._act(name, self._look(name), pool)
+            return self._act(name, look, pool)
         except ServiceError as error:
-            self._pending[name] = Pending(name=shown(name), reason=error.message, seconds=_FAULT_SECONDS)
-            _say("look_failed", name, error.message)
+            self._act(name, self._later(name, error), pool)
             return False
 
     def _act(self, name: str, look: Look, pool: ThreadPoolExecutor) -> bool:
@@ -166,7 +175,14 @@ class Rounds:
         left = self._retry_at.get(name, 0.0) - self._clock.monotonic()
         if left > 0:
             return Later(reason="its last attempt failed; it is tried again", seconds=left)
-        return self._inbox.look(name)
+        try:
+            return self._inbox.look(name)
+        except ServiceError as error:
+            return self._later(name, error)
+
+    def _later(self, name: str, error: ServiceError) -> Later:
+        _say("look_failed", name, error.message)
+        return Later(reason=error.message, seconds=_FAULT_SECONDS)
 
     def _start(self, name: str, attempt: int, pool: ThreadPoolExecutor) -> bool:
         if not self._slot():

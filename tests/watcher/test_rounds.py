@@ -5,10 +5,11 @@ import pytest
 
 from pipeline.drawing import Drawing
 from pipeline.progress import Progress
-from store.errors import StoreUnavailable
+from store.errors import SettingsInvalid, StoreUnavailable
 from store.memory import MemoryBucket
 from tests.watcher.house import Pen, build, picture, request_bytes
 from watcher.names import request_id
+from watcher.rounds import Rounds
 
 
 def test_a_drain_settles_everything_that_is_there_at_the_start() -> None:
@@ -181,3 +182,19 @@ def test_after_a_stop_what_is_being_drawn_finishes_and_nothing_new_starts() -> N
     assert house.outbox.has_result("a")
     assert house.inbox.scan() == ["b.json", "c.json"]
     assert house.claims.attempts("b").newest == 0
+
+
+def test_nothing_is_claimed_before_the_studio_is_ready() -> None:
+    house = build()
+    house.drop("a.json")
+
+    def misconfigured() -> None:
+        raise SettingsInvalid("no such node")
+
+    rounds = Rounds(
+        house.inbox, house.service.handle, house.bell, house.clock, prepare=misconfigured, window=1, scan_seconds=5.0
+    )
+    for start in (rounds.drain, rounds.serve):
+        with pytest.raises(SettingsInvalid):
+            start()
+    assert house.claims.attempts("a").newest == 0

@@ -1,5 +1,6 @@
 """`imagegen generate`: one picture, without inbox and outbox."""
 
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,8 @@ def generate(
 ) -> None:
     """Draw one prompt into a file: the same pipeline, without inbox and outbox."""
     settings = load_settings(config, models=models)
+    # Ctrl-C ends at once: nothing is written before everything is drawn
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parameters: dict[str, Any] = {
         "style": style,
         "negative_prompt": negative_prompt,

@@ -1,5 +1,6 @@
 """`imagegen run`: the service itself."""
 
+import logging
 import signal
 import threading
 from types import FrameType
@@ -11,11 +12,13 @@ from store.errors import KeyNotFound
 from store.outbox import Outbox
 from watcher.commands.options import EXIT_PENDING, Config, InboxOption, ModelsOption, OutboxOption
 from watcher.commands.tables import pending_table, results_table, wide_console
-from watcher.hall import Hall, open_generator
+from watcher.hall import Hall
 from watcher.logs import set_up_logging
 from watcher.names import request_id
 from watcher.rounds import Drained
 from watcher.settings import load_settings
+
+_log = logging.getLogger("imagegen.run")
 
 
 def run(
@@ -33,7 +36,14 @@ def run(
     """
     settings = load_settings(config, inbox=inbox, outbox=outbox, models=models)
     set_up_logging(settings.log_level)
-    hall = Hall(settings, open_generator(settings))
+    hall = Hall(settings)
+    _log.info(
+        "watching %s; results go to %s; checkpoints: %s",
+        settings.inbox,
+        settings.outbox,
+        settings.models,
+        extra={"action": "started"},
+    )
     _stop_on_signals(hall)
     hall.leases.start()
     hall.doorbell.start()
@@ -45,6 +55,7 @@ def run(
     finally:
         hall.doorbell.stop()
         hall.leases.stop()
+        _log.info("stopped", extra={"action": "stopped"})
 
 
 def _stop_on_signals(hall: Hall) -> None:

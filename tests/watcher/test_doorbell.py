@@ -1,0 +1,98 @@
+import errno
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from watcher import doorbell
+from watcher.doorbell import Doorbell
+
+LONG = 20.0
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def bell(inbox: Path) -> Iterator[Doorbell]:
+    bell = Doorbell(inbox)
+    bell.start()
+    yield bell
+    bell.stop()
+
+
+def rings_soon(bell: Doorbell) -> bool:
+    started = time.monotonic()
+    bell.wait(LONG)
+    return time.monotonic() - started < LONG / 2
+
+
+def test_a_file_renamed_into_place_rings(bell: Doorbell, inbox: Path) -> None:
+    (inbox.parent / "a.json").write_text("{}")
+    (inbox.parent / "a.json").rename(inbox / "a.json")
+    assert rings_soon(bell)
+
+
+def test_a_file_written_in_place_rings(bell: Doorbell, inbox: Path) -> None:
+    (inbox / "a.json").write_text("{}")
+    assert rings_soon(bell)
+
+
+def test_reading_the_inbox_does_not_ring(bell: Doorbell, inbox: Path) -> None:
+    (inbox / "a.json").write_text("{}")
+    assert rings_soon(bell)
+    while bell._rung.wait(0.2):
+        bell._rung.clear()
+    (inbox / "a.json").read_text()
+    assert not bell._rung.wait(0.2)
+
+
+def test_ringing_by_hand_wakes(bell: Doorbell) -> None:
+    bell.ring()
+    assert rings_soon(bell)
+
+
+def test_without_events_the_clock_rings(inbox: Path) -> None:
+    silent = Doorbell(inbox)
+    silent.wait(0.01)
+
+
+class NoWatchesLeft:
+    """The kernel's limit of watches is reached."""
+
+    def schedule(self, *arguments: Any, **options: Any) -> None:
+        pass
+
+    def start(self) -> None:
+        raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+
+def test_an_observer_that_cannot_start_leaves_the_clock(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(doorbell, "Observer", NoWatchesLeft)
+    bell = Doorbell(inbox)
+    bell.start()
+    bell.wait(0.01)
+    bell.stop()
+    assert "found by scanning only" in caplog.text
+
+
+def test_a_folder_that_is_removed_and_made_again_is_listened_to_anew(bell: Doorbell, inbox: Path) -> None:
+    shutil.rmtree(inbox)
+    observer = bell._observer
+    assert observer is not None
+    for emitter in observer.emitters:
+        emitter.stop()
+        emitter.join()
+    inbox.mkdir()
+    bell.wait(0.01)
+    (inbox / "a.json").write_text("{}")
+    assert rings_soon(bell)

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from store.errors import SettingsInvalid
+from watcher.hall import configured_styles, keep_apart
+from watcher.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    settings = load_settings()
+    assert (settings.inbox, settings.outbox, settings.models, settings.window) == ("inbox", "outbox", "builtin", 3)
+
+
+def test_the_file_in_the_working_directory_is_read(empty_folder: Path) -> None:
+    (empty_folder / "imagegen.toml").write_text('inbox = "in"\n[drawing]\ndefault_style = "anime"\n')
+    settings = load_settings()
+    assert (settings.inbox, settings.drawing.default_style) == ("in", "anime")
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_folder / "imagegen.toml").write_text('inbox = "file"\noutbox = "file"\nmodels = "file"\n')
+    monkeypatch.setenv("IMAGEGEN_OUTBOX", "environment")
+    monkeypatch.setenv("IMAGEGEN_MODELS", "environment")
+    settings = load_settings(models="command")
+    assert (settings.inbox, settings.outbox, settings.models) == ("file", "environment", "command")
+
+
+def test_nested_settings_have_variables_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEGEN_DRAWING__LIMITS__MAX_SIDE", "512")
+    assert load_settings().drawing.limits.max_side == 512
+
+
+def test_a_named_file_is_read_instead(empty_folder: Path) -> None:
+    (empty_folder / "imagegen.toml").write_text("window = 1\n")
+    (empty_folder / "other.toml").write_text("window = 2\n")
+    assert load_settings(empty_folder / "other.toml").window == 2
+
+
+def test_a_named_file_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(SettingsInvalid, match=r"nowhere\.toml"):
+        load_settings(Path("nowhere.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("window = 0", "window"),
+        ("windou = 3", "windou"),
+        ("[drawing]\ndevice = 'tpu'", r"drawing\.device"),
+        ("a = ", "cannot be read"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(text: str, named: str, empty_folder: Path) -> None:
+    (empty_folder / "imagegen.toml").write_text(text)
+    with pytest.raises(SettingsInvalid, match=named):
+        load_settings()
+
+
+@pytest.mark.parametrize(("inbox", "outbox"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("a", "c/../a/b")])
+def test_inbox_and_outbox_within_each_other_are_refused(inbox: str, outbox: str) -> None:
+    with pytest.raises(SettingsInvalid, match="within each other"):
+        keep_apart(Settings(inbox=inbox, outbox=outbox))
+
+
+def test_a_style_pointed_at_other_weights_keeps_its_own_size() -> None:
+    settings = Settings(styles={"anime": {"checkpoint": "mine.safetensors"}})
+    styles = configured_styles(settings).styles
+    assert (styles["anime"].native_size, styles["semi_realistic"].native_size) == (1024, 256)
