@@ -3,7 +3,7 @@
 Both arms draw the same requests of one style, with the same words, steps, sizes and seeds, in turns;
 the service also watches, claims, validates, hashes, stores and reports.
 
-    python benchmarks/service.py [--requests 20] [--rounds 3] [--threads N] [--json FILE]
+    python benchmarks/service.py [--requests 20] [--rounds 3] [--threads 1] [--json FILE]
 """
 
 import argparse
@@ -28,6 +28,7 @@ os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 import torch
 from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, StableDiffusionXLPipeline
 
+from pipeline.config import DrawingConfig
 from watcher.hall import Hall, configured_styles, configured_weights
 from watcher.settings import Settings
 
@@ -48,7 +49,8 @@ Arm = Callable[[int, int], None]
 def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(inbox=f"{folder}/inbox", outbox=f"{folder}/outbox", log_level="ERROR")
+        drawing = DrawingConfig(threads=arguments.threads)
+        settings = Settings(inbox=f"{folder}/inbox", outbox=f"{folder}/outbox", log_level="ERROR", drawing=drawing)
         arms = {
             name: _Process(arm, settings, arguments.threads)
             for name, arm in (("plain diffusers loop", _plain_arm), ("imagegen service", _service_arm))
@@ -81,8 +83,7 @@ class _Process:
 
 
 def _work(make: Callable[[Settings], Arm], settings: dict[str, Any], threads: int, orders: Connection) -> None:
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     arm = make(Settings(**settings))
     # the first picture pays for loading
     arm(-1, 1)
@@ -106,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=0, help="torch threads; 0 leaves them as they are")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads of both arms")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     return parser.parse_args()
 
@@ -159,8 +160,7 @@ def _report(costs: dict[str, list[Cost]], arguments: argparse.Namespace) -> None
     count = arguments.requests
     walls = {name: statistics.median(cost.wall for cost in found) for name, found in costs.items()}
     cpus = {name: statistics.median(cost.cpu for cost in found) for name, found in costs.items()}
-    threads = arguments.threads or torch.get_num_threads()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {threads} torch threads, torch {torch.__version__}")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {arguments.threads} torch threads, torch {torch.__version__}")
     print(f"{count} requests of style {STYLE}, 256x256, median of {arguments.rounds} rounds")
     print(f"{'arm':24} {'wall s':>8} {'requests/s':>11} {'CPU s':>8}")
     for name in costs:

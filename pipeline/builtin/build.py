@@ -14,6 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 
 from pipeline.builtin import architecture
 from pipeline.builtin.vocabulary import make_tokenizer
+from pipeline.loading import silence_libraries
 from pipeline.styles import load_styles
 
 _SEEDS = {"ultra_realistic": 101, "semi_realistic": 102, "anime": 103}
@@ -28,6 +29,7 @@ def build(folder: Path) -> None:
 
     Layout: <style>/ in diffusers format without a VAE, vae/, controlnet/.
     """
+    silence_libraries()
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
         torch.manual_seed(_SHARED_SEED)
         vae = AutoencoderKL(**architecture.VAE).half()
