@@ -13,10 +13,10 @@ run: $(READY)
 	$(BIN)/imagegen run --once --inbox inbox --outbox outbox
 
 test: $(TEST_READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2
 
 test-long: $(TEST_READY)
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m long
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 -m long
 
 check: $(TEST_READY)
 	$(BIN)/ruff check .
