@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from store.manifest import Document
 
 MAX_METADATA_BYTES = 16 * 1024
 _SHOWN = 80
+_LIBRARY_WORDS = re.compile(r"^(Value error, (must be )?|(Input|String|Value) should (be |have )?)")
 _NAMED = 5
 
 
@@ -31,8 +33,10 @@ def admit(document: Mapping[str, Any], limits: Limits, styles: Collection[str]) 
         raise _rejection(error.errors(include_url=False)) from error
     _require_within_limits(request, limits)
     if request.style != "auto" and request.style not in styles:
-        allowed = ", ".join(["auto", *sorted(styles)])
-        raise UnknownStyle(f"style: found {request.style!r}; allowed: {allowed}", field="style")
+        allowed = ["auto", *sorted(styles)]
+        close = difflib.get_close_matches(request.style, allowed, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UnknownStyle(f"style: found {request.style!r}; allowed: {', '.join(allowed)}{hint}", field="style")
     return request
 
 
@@ -72,7 +76,7 @@ def _sentence(error: ErrorDetails) -> str:
         return _unknown(field, GenerationRequest if len(error["loc"]) == 1 else ReferenceFile)
     if error["type"] == "missing":
         return f"{field}: missing; it is required"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = _LIBRARY_WORDS.sub("", error["msg"])
     if error["type"] == "inconsistent" or not field:
         return message
     return f"{field}: found {_shown(error['input'])}; allowed: {message}"

@@ -12,7 +12,7 @@ from pipeline.clock import Clock
 from pipeline.device import Device
 from pipeline.loading import load_checkpoint, load_controlnet, load_vae, silence_libraries
 from pipeline.styles import Style, Styles
-from pipeline.weights import Located, Weights, local_checkpoint
+from pipeline.weights import Located, Weights, locate
 from store.manifest import WeightsRecord
 
 
@@ -75,7 +75,7 @@ class CheckpointCache:
         """
         started, before = self._clock.monotonic(), self.device.memory()
         if self._resident is None or self._resident.style != style:
-            located = self._locate(style)
+            located = locate(self._weights, style)
             if self._resident is None or self._resident.located != located:
                 return self._swap(style, located, started, before)
             self._resident = replace(self._resident, style=style)
@@ -103,9 +103,6 @@ class CheckpointCache:
             _forget_weights(self._resident.checkpoint)
             self._resident = None
         self.device.release()
-
-    def _locate(self, style: Style) -> Located:
-        return local_checkpoint(style, style.checkpoint) if style.checkpoint else self._weights.checkpoint(style)
 
     def _swap(self, style: Style, located: Located, started: float, before: int) -> tuple[Checkpoint, Swap]:
         self.unload()

@@ -49,7 +49,11 @@ def decode(reference: ReferenceImage, limits: Limits) -> Image.Image:
         raise ReferenceTooLarge(
             f"{reference.name}: {error}; allowed: at most {limits.max_reference_pixels} pixels", field=_FIELD
         ) from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
+    except UnidentifiedImageError as error:
+        raise ReferenceUnreadable(
+            f"{reference.name}: not a PNG, JPEG or WebP image; export it as one of these", field=_FIELD
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ReferenceUnreadable(
             f"{reference.name}: not a whole PNG, JPEG or WebP image ({error}); export it again and send it whole",
             field=_FIELD,

@@ -74,10 +74,11 @@ def _strength(request: GenerationRequest, config: DrawingConfig, steps: int) -> 
         return 1.0
     strength = config.strength if request.strength is None else request.strength
     if int(steps * strength) < 1:
+        default = "" if request.asks_for("strength") else ", the default,"
         raise InvalidField(
-            f"strength: found {strength} with {steps} steps, which leaves no step to draw;"
-            f" allowed: at least {math.ceil(1000 / steps) / 1000}",
-            field="strength",
+            f"strength: found {strength}{default} with {steps} steps, which leaves no step to draw;"
+            f" allowed: more steps, or a strength of at least {math.ceil(1000 / steps) / 1000}",
+            field="strength" if request.asks_for("strength") else "steps",
         )
     return strength
 

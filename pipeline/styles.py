@@ -13,6 +13,7 @@ from store.manifest import Document
 _OTHER_WEIGHTS = {"repo", "checkpoint"}
 # what is true of one repository only
 _OF_THE_REPOSITORY = {"revision", "variant", "licence"}
+_NAMED = 5
 _OF_THE_STYLE = {"aliases", "title"}
 
 
@@ -101,7 +102,14 @@ def load_styles(
         named = {name: {"name": name, "title": name, **fields} for name, fields in styles.items()}
         return Styles.model_validate({**document, "styles": named})
     except ValidationError as error:
-        raise SettingsInvalid(f"the styles cannot be used: {error}", field="styles") from error
+        faults = [
+            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+            for fault in error.errors(include_url=False)
+        ]
+        raise SettingsInvalid(
+            f"the styles cannot be used: {'; '.join(faults[:_NAMED])}; a new style may start from one with based_on",
+            field="styles",
+        ) from error
 
 
 def _changed(known: Mapping[str, dict[str, Any]], name: str, changes: dict[str, Any]) -> dict[str, Any]:

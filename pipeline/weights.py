@@ -42,6 +42,11 @@ class Weights(Protocol):
         """The ControlNet all styles share."""
 
 
+def locate(weights: Weights, style: Style) -> Located:
+    """The checkpoint of a style: where the user points it, else in the collection."""
+    return local_checkpoint(style, style.checkpoint) if style.checkpoint else weights.checkpoint(style)
+
+
 def local_checkpoint(style: Style, checkpoint: str) -> Located:
     """A checkpoint the user keeps, as the style's `checkpoint` names it; raises CheckpointMissing."""
     path = Path(checkpoint).expanduser()

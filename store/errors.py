@@ -13,6 +13,7 @@
     │   ├── UnknownField             unknown_field
     │   ├── InvalidField             invalid_field
     │   ├── IdMismatch               id_mismatch
+    │   ├── IdConflict               id_conflict
     │   ├── UnknownStyle             unknown_style
     │   ├── ReferenceMissing         reference_missing
     │   ├── ReferenceMismatch        reference_mismatch
@@ -126,6 +127,12 @@ class IdMismatch(RequestRejected):
     """The field id must equal the file name without .json; leave it out or rename the file."""
 
     code = "id_mismatch"
+
+
+class IdConflict(RequestRejected):
+    """Another request with this id has a result already; submit this one under a new id."""
+
+    code = "id_conflict"
 
 
 class UnknownStyle(RequestRejected):

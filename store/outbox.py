@@ -8,12 +8,14 @@ from pydantic import JsonValue
 
 from store.blobs import BlobStore
 from store.bucket import Bucket
+from store.digest import Digest
 from store.errors import ClaimLost
 from store.manifest import ImageFormat, ImageRecord, ResultManifest, to_bytes
 
 RESULTS = "results"
 PROGRESS = "progress"
 MAX_MANIFEST_BYTES = 16 * 1024 * 1024
+_SHORT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,10 @@ class Outbox:
         if not self._bucket.create(_result_key(manifest.id), data) and self._read(manifest.id) != data:
             raise ClaimLost(f"request {manifest.id} already has a result")
         return complete
+
+    def publish_conflict(self, manifest: ResultManifest, digest: Digest) -> None:
+        """Record that other bytes came under the id of a decided request; their result stays as it is."""
+        self._bucket.create(f"{RESULTS}/conflicts/{manifest.id}.{digest[:_SHORT]}.json", to_bytes(manifest))
 
     def has_result(self, request_id: str) -> bool:
         """Whether the request is decided."""

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
@@ -24,11 +25,20 @@ from watcher.doctor import examine
 from watcher.settings import load_settings
 
 app = typer.Typer(
-    help="Request files in an inbox become pictures and a result manifest in an outbox.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
+    """Request files in an inbox become pictures and a result manifest in an outbox."""
+    if version:
+        Console().print(f"imagegen {installed_version('imagegen')}", highlight=False)
+        raise typer.Exit
+
+
 app.command()(run)
 app.command()(submit)
 app.command()(generate)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pipeline.styles import Styles
-from pipeline.weights import Weights, local_checkpoint
+from pipeline.weights import locate
 from store.errors import ServiceError
-from watcher.hall import configured_styles, configured_weights, keep_apart, versions
+from watcher.hall import configured_styles, configured_weights, keep_apart, open_generator, versions
 from watcher.settings import BUILTIN, Settings
 
 _GIB = 1024**3
@@ -30,13 +29,17 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything, in the order in which a worker needs it."""
-    return [*_software(), *_device(settings), *_places(settings), *_checkpoints(settings)]
+    return [*_software(), *_pipeline(settings), *_device(settings), *_places(settings), *_checkpoints(settings)]
 
 
 def _software() -> Iterator[Finding]:
     yield Finding(subject="python", well=True, found=sys.version.split()[0])
     for name, version in versions().items():
         yield Finding(subject=name, well=True, found=version)
+
+
+def _pipeline(settings: Settings) -> Iterator[Finding]:
+    yield _tried("pipeline", partial(open_generator, settings), "styles and nodes fit together")
 
 
 def _device(settings: Settings) -> Iterator[Finding]:
@@ -84,15 +87,10 @@ def _checkpoints(settings: Settings) -> Iterator[Finding]:
     except ServiceError as error:
         yield Finding(subject="styles", well=False, found=error.code, advice=error.message)
         return
-    for name in styles.styles:
-        yield _tried(f"style {name}", partial(_locate, weights, styles, name), settings.models)
+    for name, style in styles.styles.items():
+        yield _tried(f"style {name}", partial(locate, weights, style), settings.models)
     yield _tried("vae", lambda: weights.vae(styles.vae), settings.models)
     yield _tried("controlnet", lambda: weights.controlnet(styles.controlnet), settings.models)
-
-
-def _locate(weights: Weights, styles: Styles, name: str) -> object:
-    style = styles.styles[name]
-    return local_checkpoint(style, style.checkpoint) if style.checkpoint else weights.checkpoint(style)
 
 
 def _tried(subject: str, attempt: Callable[[], object], found: str) -> Finding:

@@ -1,5 +1,6 @@
 """Puts the rooms together: from settings to a service that is ready to run."""
 
+import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,8 @@ from pipeline.pulled import PulledWeights
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from pipeline.styles import Styles, load_styles
-from pipeline.weights import Weights
-from store.errors import SettingsInvalid, ShuttingDown
+from pipeline.weights import Weights, locate
+from store.errors import DrawingError, SettingsInvalid, ShuttingDown
 from store.location import open_bucket
 from store.outbox import Outbox
 from watcher.claim import Claims
@@ -33,6 +34,7 @@ from watcher.worker import Worker
 if TYPE_CHECKING:
     from pipeline.generator import Generator
 
+_log = logging.getLogger("imagegen.hall")
 _VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "numpy", "pillow")
 
 
@@ -70,6 +72,7 @@ class Hall:
         self.rounds = Rounds(
             inbox,
             self.service.handle,
+            self.service.settle_again,
             self.doorbell,
             clock,
             prepare=self._prepare,
@@ -85,6 +88,7 @@ class Hall:
 
     def _prepare(self) -> None:
         if self._generator is None:
+            _require_weights(self._settings)
             self._generator = open_generator(self._settings)
 
     def _draw(
@@ -105,6 +109,21 @@ def open_generator(settings: Settings) -> "Generator":
         # networks this small gain nothing from a second thread, and one draws the same bytes on any number of cores
         drawing = drawing.model_copy(update={"threads": 1})
     return Generator(configured_weights(settings, styles), styles, drawing)
+
+
+def _require_weights(settings: Settings) -> None:
+    """Warn of each style that cannot be drawn; raise if the default one, or what all share, cannot."""
+    styles = configured_styles(settings)
+    weights = configured_weights(settings, styles)
+    weights.vae(styles.vae)
+    default = styles.find(settings.drawing.default_style)
+    for style in styles.styles.values():
+        try:
+            locate(weights, style)
+        except DrawingError as error:
+            if style == default:
+                raise
+            _log.warning("requests of style %s will fail: %s", style.name, error.message, extra={"action": error.code})
 
 
 def configured_styles(settings: Settings) -> Styles:

@@ -9,7 +9,7 @@ from store.errors import KeyNotFound, NotARegularFile, RequestTooLarge, TooLarge
 from store.outbox import Outbox
 from watcher.claim import Claim, Claims
 from watcher.decode import MAX_BYTES
-from watcher.look import Busy, Done, Look, Readiness, Ready
+from watcher.look import Busy, Done, Gone, Look, Readiness, Ready
 from watcher.names import SUFFIX, belongs_to, is_request, request_id
 from watcher.steadiness import Steadiness
 
@@ -49,7 +49,7 @@ class Inbox:
         identifier = request_id(name)
         self._arrivals.seconds(name, identifier)
         if self._outbox.has_result(identifier):
-            return Done()
+            return Done() if self._is_there(name) else Gone()
         waiting = self._readiness.look(self._key(name), name, identifier)
         if waiting is not None:
             return waiting
@@ -67,6 +67,11 @@ class Inbox:
             self.ack(name)
             return None
         return self._with_content(claim)
+
+    def read(self, name: str) -> Claim:
+        """The request as it lies there, under no claim: what a repeated id is compared by."""
+        claim = Claim(name=name, id=request_id(name), attempt=1, queued=0.0)
+        return self._read(claim)
 
     def attempts_counted(self, claim: Claim) -> int:
         """How many attempts at the request count, this one included."""
@@ -86,14 +91,24 @@ class Inbox:
 
     def _with_content(self, claim: Claim) -> Claim | None:
         try:
-            return replace(claim, content=self._bucket.get(self._key(claim.name), MAX_BYTES))
+            return self._read(claim)
         except KeyNotFound:
             self._claims.release(claim, counted=False)
             return None
+
+    def _read(self, claim: Claim) -> Claim:
+        try:
+            return replace(claim, content=self._bucket.get(self._key(claim.name), MAX_BYTES))
         except TooLarge as error:
             return replace(claim, unreadable=RequestTooLarge(error.message))
         except NotARegularFile as error:
             return replace(claim, unreadable=error)
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            return self._bucket.head(self._key(name)) is not None
+        except NotARegularFile:
+            return True
 
     def _put_aside(self, where: str, name: str) -> None:
         identifier = request_id(name)

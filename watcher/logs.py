@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
@@ -16,6 +17,12 @@ class _ForPeople(logging.Formatter):
         return "  ".join([super().format(record), *fields])
 
 
+class _ForMachines(JsonFormatter):
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        """The time as manifests write it, in UTC."""
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
 def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
     """Send the log of the house, at this level and above, to a stream."""
     handler = logging.StreamHandler(stream)
@@ -23,7 +30,7 @@ def set_up_logging(level: str, stream: TextIO = sys.stderr) -> None:
         handler.setFormatter(_ForPeople("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     else:
         handler.setFormatter(
-            JsonFormatter(
+            _ForMachines(
                 "%(asctime)s %(levelname)s %(name)s %(message)s",
                 rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
                 json_ensure_ascii=False,

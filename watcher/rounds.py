@@ -55,6 +55,7 @@ class Rounds:
         self,
         inbox: Inbox,
         handle: Callable[[Claim], None],
+        settle_again: Callable[[str], None],
         bell: Bell,
         clock: Clock,
         *,
@@ -64,11 +65,14 @@ class Rounds:
     ) -> None:
         """`handle` settles a claim, in a thread of its own; `window` is how many run at once.
 
+        `settle_again` acknowledges a request, by its file name, whose id has a result already.
+
         `prepare` is called before a claim is made, so that what it raises ends the rounds and costs no
         request an attempt.
         """
         self._inbox = inbox
         self._handle = handle
+        self._settle_again = settle_again
         self._bell = bell
         self._clock = clock
         self._prepare = prepare
@@ -159,8 +163,7 @@ class Rounds:
     def _act(self, name: str, look: Look, pool: ThreadPoolExecutor) -> bool:
         match look:
             case Done():
-                self._inbox.ack(name)
-                _say("acknowledged", name, "has a result already; acknowledged")
+                self._settle_again(name)
             case Later():
                 self._pending[name] = Pending(name=shown(name), reason=look.reason, seconds=look.seconds)
             case Busy():

@@ -11,7 +11,8 @@ from pipeline.drawing import Drawing
 from pipeline.progress import Progress
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
-from store.errors import AttemptsExhausted, ClaimLost, InternalError, ServiceError, ShuttingDown, StoreFull
+from store.digest import Digest
+from store.errors import AttemptsExhausted, ClaimLost, IdConflict, InternalError, ServiceError, ShuttingDown, StoreFull
 from store.outbox import Outbox
 from watcher.claim import Claim
 from watcher.inbox import Inbox
@@ -70,6 +71,24 @@ class Service:
             self.inbox.ack(claim.name)
         finally:
             progress.clear()
+
+    def settle_again(self, name: str) -> None:
+        """Acknowledge a request whose id has a result; other bytes than the decided ones are a conflict."""
+        claim = self.inbox.read(name)
+        digest, decided = Digest.of(claim.content), self.outbox.result(claim.id).request_sha256
+        if claim.unreadable is not None or decided in (None, digest):
+            self.inbox.ack(name)
+            _say("acknowledged", claim, "has a result already; acknowledged")
+            return
+        conflict = IdConflict(
+            f"id {claim.id!r} was used for another request, whose result stays; submit this one under a new id",
+            field="id",
+        )
+        self.outbox.publish_conflict(self.reporter.ended(claim, conflict, (), 0.0), digest)
+        self.inbox.reject(name)
+        _log.warning(
+            "request %s: %s", claim.id, conflict.message, extra={"action": conflict.code, "request_id": claim.id}
+        )
 
     def _require_attempts_left(self, claim: Claim) -> None:
         if self.inbox.attempts_counted(claim) > self.max_attempts:

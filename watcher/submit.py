@@ -25,15 +25,18 @@ def new_id(clock: Clock) -> str:
     return f"{clock.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
-def drop(inbox: Bucket, identifier: str, fields: dict[str, Any], reference: Path | None = None) -> None:
-    """Write the reference, then the request, each whole or not at all; raises InvalidField if the id is taken.
+def drop(inbox: Bucket, outbox: Outbox, identifier: str, fields: dict[str, Any], reference: Path | None = None) -> None:
+    """Write the reference, then the request, each whole or not at all.
 
-    fields: the request's fields without id and reference_image; empty ones are left out.
+    fields: the request's fields without id and reference_image; those that are None are left out.  Raises
+    InvalidField if the id waits in the inbox, or has a result, with another content.
     """
     document = {name: value for name, value in fields.items() if value is not None}
     if reference is not None:
         document["reference_image"] = _drop_reference(inbox, identifier, reference)
     data = json.dumps(document, ensure_ascii=False, indent=2).encode()
+    if outbox.has_result(identifier) and outbox.result(identifier).request_sha256 != Digest.of(data):
+        raise InvalidField(f"id: {identifier!r} has the result of another request; choose another id", field="id")
     _create(inbox, identifier + SUFFIX, data)
 
 

@@ -15,5 +15,6 @@ class Keywords:
 
 def extract(request: GenerationRequest) -> Keywords:
     """Take the prompt and the user's extra words as they are, side by side."""
-    parts = [" ".join(part.split()) for part in (request.prompt, request.user_input)]
+    said = (request.prompt,) if request.prompt_mode == "raw" else (request.prompt, request.user_input)
+    parts = [" ".join(part.split()) for part in said]
     return Keywords(subject=", ".join(part for part in parts if part), extractor="verbatim")

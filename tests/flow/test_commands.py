@@ -116,14 +116,27 @@ def test_an_outbox_inside_the_inbox_is_refused(tmp_path: Path, builtin_cache: Pa
     assert "settings_invalid" in process.stderr
 
 
-@pytest.mark.long
-def test_missing_checkpoints_end_a_request_with_the_advice_to_pull(tmp_path: Path, builtin_cache: Path) -> None:
+def test_without_the_default_checkpoint_nothing_is_claimed(tmp_path: Path, builtin_cache: Path) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "a.json").write_text('{"prompt": "고양이"}')
-    imagegen("run", "--once", "--models", "models", folder=tmp_path, cache=builtin_cache)
-    error = json.loads((tmp_path / "outbox" / "results" / "a.json").read_text())["error"]
-    assert error["code"] == "checkpoint_missing"
-    assert "imagegen models pull" in error["message"]
+    process = imagegen("run", "--once", "--models", "models", folder=tmp_path, cache=builtin_cache)
+    assert process.returncode == 2
+    assert "imagegen models pull" in process.stderr
+    assert (tmp_path / "inbox" / "a.json").is_file()
+    assert list((tmp_path / "inbox").glob(".imagegen/claims/*")) == []
+
+
+@pytest.mark.long
+def test_a_style_without_its_checkpoint_ends_its_own_requests_only(tmp_path: Path, builtin_cache: Path) -> None:
+    (tmp_path / "imagegen.toml").write_text('[styles.anime]\ncheckpoint = "nowhere.safetensors"\n')
+    (tmp_path / "inbox").mkdir()
+    for name, style in (("a", "anime"), ("b", "illustration")):
+        request = {"prompt": "고양이", "style": style, "steps": 1, "width": 64, "height": 64}
+        (tmp_path / "inbox" / f"{name}.json").write_text(json.dumps(request))
+    imagegen("run", "--once", folder=tmp_path, cache=builtin_cache)
+    results = {name: json.loads((tmp_path / "outbox" / "results" / f"{name}.json").read_text()) for name in ("a", "b")}
+    assert results["a"]["error"]["code"] == "checkpoint_missing"
+    assert results["b"]["status"] == "succeeded"
 
 
 @pytest.mark.long

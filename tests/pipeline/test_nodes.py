@@ -81,7 +81,7 @@ def test_prompting_warns_of_fields_without_effect() -> None:
 
 def test_prompting_refuses_numbers_that_leave_nothing_to_draw() -> None:
     request = asked(reference_image="cat.png", strength=0.1, steps=5)
-    with pytest.raises(InvalidField, match=r"allowed: at least 0\.2$"):
+    with pytest.raises(InvalidField, match=r"a strength of at least 0\.2$"):
         Prompting(studio()).run(State(request=request, seed=1), Progress())
 
 

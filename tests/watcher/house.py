@@ -163,7 +163,9 @@ def build(
         max_attempts=max_attempts,
     )
     bell = FakeBell(clock)
-    rounds = Rounds(inbox, service.handle, bell, clock, prepare=lambda: None, window=window, scan_seconds=5.0)
+    rounds = Rounds(
+        inbox, service.handle, service.settle_again, bell, clock, prepare=lambda: None, window=window, scan_seconds=5.0
+    )
     return House(
         clock=clock,
         incoming=incoming,

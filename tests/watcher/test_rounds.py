@@ -5,7 +5,9 @@ import pytest
 
 from pipeline.drawing import Drawing
 from pipeline.progress import Progress
+from store.digest import Digest
 from store.errors import SettingsInvalid, StoreUnavailable
+from store.manifest import ResultManifest
 from store.memory import MemoryBucket
 from tests.watcher.house import Pen, build, picture, request_bytes
 from watcher.names import request_id
@@ -192,9 +194,33 @@ def test_nothing_is_claimed_before_the_studio_is_ready() -> None:
         raise SettingsInvalid("no such node")
 
     rounds = Rounds(
-        house.inbox, house.service.handle, house.bell, house.clock, prepare=misconfigured, window=1, scan_seconds=5.0
+        house.inbox,
+        house.service.handle,
+        house.service.settle_again,
+        house.bell,
+        house.clock,
+        prepare=misconfigured,
+        window=1,
+        scan_seconds=5.0,
     )
     for start in (rounds.drain, rounds.serve):
         with pytest.raises(SettingsInvalid):
             start()
     assert house.claims.attempts("a").newest == 0
+
+
+def test_other_bytes_under_a_decided_id_are_a_recorded_conflict_and_kept() -> None:
+    house = build()
+    house.drop("a.json")
+    house.rounds.drain()
+    decided = house.result("a")
+    other = request_bytes(seed=99)
+    house.drop("a.json", other)
+    house.rounds.drain()
+    assert house.result("a") == decided
+    conflict = f"results/conflicts/a.{Digest.of(other)[:8]}.json"
+    record = ResultManifest.model_validate_json(house.outgoing.get(conflict, 100_000))
+    assert record.error is not None
+    assert (record.status, record.error.code, record.request_sha256) == ("rejected", "id_conflict", Digest.of(other))
+    assert house.kept("quarantine") == ["a.json"]
+    assert house.inbox.scan() == []

@@ -7,6 +7,7 @@ import pytest
 from store.digest import Digest
 from store.errors import InvalidField
 from store.memory import MemoryBucket
+from store.outbox import Outbox
 from tests.clock import FakeClock
 from tests.fakes import RecordingBucket
 from tests.watcher.house import build, picture
@@ -23,14 +24,14 @@ def test_a_new_id_sorts_by_time_and_is_not_given_twice() -> None:
 
 def test_only_what_was_given_is_written() -> None:
     inbox = MemoryBucket()
-    drop(inbox, "a", {"prompt": "고양이", "style": None, "seed": 0})
+    drop(inbox, Outbox(MemoryBucket()), "a", {"prompt": "고양이", "style": None, "seed": 0})
     assert json.loads(inbox.get("a.json", 1000)) == {"prompt": "고양이", "seed": 0}
 
 
 def test_the_reference_is_written_first_and_described(tmp_path: Path) -> None:
     inbox, data = RecordingBucket(), picture()
     (tmp_path / "내 컵.png").write_bytes(data)
-    drop(inbox, "a", {"prompt": "컵"}, tmp_path / "내 컵.png")
+    drop(inbox, Outbox(MemoryBucket()), "a", {"prompt": "컵"}, tmp_path / "내 컵.png")
     assert inbox.written == ["a.png", "a.json"]
     reference = json.loads(inbox.get("a.json", 1000))["reference_image"]
     assert reference == {"name": "a.png", "sha256": Digest.of(data), "bytes": len(data)}
@@ -38,15 +39,15 @@ def test_the_reference_is_written_first_and_described(tmp_path: Path) -> None:
 
 def test_the_same_request_may_be_dropped_again_but_no_other_under_its_id() -> None:
     inbox = MemoryBucket()
-    drop(inbox, "a", {"prompt": "고양이"})
-    drop(inbox, "a", {"prompt": "고양이"})
+    drop(inbox, Outbox(MemoryBucket()), "a", {"prompt": "고양이"})
+    drop(inbox, Outbox(MemoryBucket()), "a", {"prompt": "고양이"})
     with pytest.raises(InvalidField, match="choose another id"):
-        drop(inbox, "a", {"prompt": "강아지 두 마리"})
+        drop(inbox, Outbox(MemoryBucket()), "a", {"prompt": "강아지 두 마리"})
 
 
 def test_a_reference_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidField, match=r"nothing\.png"):
-        drop(MemoryBucket(), "a", {"prompt": "컵"}, tmp_path / "nothing.png")
+        drop(MemoryBucket(), Outbox(MemoryBucket()), "a", {"prompt": "컵"}, tmp_path / "nothing.png")
 
 
 def test_waiting_shows_progress_and_ends_with_the_result() -> None:
@@ -68,3 +69,12 @@ def test_waiting_ends_when_its_time_is_over() -> None:
     clock = FakeClock()
     assert await_result(build().outbox, "a", lambda progress: None, clock.advance, 60.0) is None
     assert clock.seconds == pytest.approx(1060, abs=1)
+
+
+def test_an_id_with_the_result_of_another_request_is_refused() -> None:
+    house = build()
+    house.drop("a.json")
+    house.rounds.drain()
+    with pytest.raises(InvalidField, match="result of another request"):
+        drop(house.incoming, house.outbox, "a", {"prompt": "강아지"})
+    assert house.inbox.scan() == []

@@ -55,7 +55,11 @@ def pull(
 @app.command()
 def verify(models: Folder = None, config: Config = None) -> None:
     """Re-hash every downloaded file against models.lock; exit code 1 if one is missing or changed."""
-    verification = verify_weights(_folder(models, load_settings(config)), _say)
+    folder = _folder(models, load_settings(config))
+    verification = verify_weights(folder, _say)
+    if verification.repositories == 0:
+        _say(f"nothing was pulled into {folder}; run: imagegen models pull --models {folder}")
+        raise typer.Exit(EXIT_FAILED)
     _say(f"{verification.files} files, {verification.bytes // _MIB} MiB, {len(verification.flaws)} faults")
     for flaw in verification.flaws:
         _say(f"✗ {flaw.message}")

@@ -76,6 +76,9 @@ def _print_drained(drained: Drained, outbox: Outbox, place: str) -> None:
         except KeyNotFound:
             continue
     console = wide_console()
+    if not drained.names:
+        console.print(f"no requests in the inbox; {place} is as it was")
+        return
     console.print(results_table(results, place))
     if drained.pending:
         console.print(pending_table(drained.pending))

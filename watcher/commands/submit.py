@@ -65,7 +65,8 @@ def submit(
         "seed": seed,
     }
     chosen = new_id(SystemClock()) if identifier is None else _checked(identifier)
-    drop(open_bucket(settings.inbox, make=True), chosen, fields, reference)
+    outbox_bucket = Outbox(open_bucket(settings.outbox, make=True))
+    drop(open_bucket(settings.inbox, make=True), outbox_bucket, chosen, fields, reference)
     console.print(chosen, highlight=False)
     if wait:
         _print_result(_wait_for(settings, chosen, timeout), settings.outbox)
