@@ -143,8 +143,10 @@ def _serve(hall: Hall, inbox: Path, turn: int, count: int) -> None:
     for number in range(count):
         request = {"prompt": _prompt(number), "style": STYLE, "seed": _seed(turn, number)}
         (inbox / f"r{turn}-{number}.json").write_text(json.dumps(request, ensure_ascii=False))
-    pending = hall.rounds.drain().pending
-    assert not pending, pending
+    drained = hall.rounds.drain()
+    assert not drained.pending, drained.pending
+    statuses = {hall.service.outbox.result(name.removesuffix(".json")).status for name in drained.names}
+    assert statuses == {"succeeded"}, statuses
 
 
 def _prompt(number: int) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from store.errors import SettingsInvalid
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
@@ -31,8 +33,16 @@ class Device:
 
 
 def choose_device(name: str) -> Device:
-    """The device of a name; "auto" takes CUDA, then Apple's GPU, then the CPU."""
+    """The device of a name; "auto" takes CUDA, then Apple's GPU, then the CPU; raises SettingsInvalid."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else int(kind == "cpu" or torch.backends.mps.is_available())
+    if int(index or 0) >= count:
+        raise SettingsInvalid(
+            f"drawing.device: found {name!r}, which torch {torch.__version__} does not see here; allowed: auto, cpu"
+            " or a device that it sees",
+            field="drawing.device",
+        )
     # half precision on a CPU is slower than single and not bit-stable across kernels
     return Device(name=name, dtype=torch.float32 if name == "cpu" else torch.float16)

@@ -24,20 +24,22 @@ class Drawing:
     warnings: tuple[str, ...]
 
 
-def finished(state: State, branch: str, nodes: tuple[NodeRecord, ...], *, device: str, dtype: str) -> Drawing:
+def finished(
+    state: State, branch: str, nodes: tuple[NodeRecord, ...], *, device: str, dtype: str, threads: int
+) -> Drawing:
     """The drawing of a state that has passed every node of its branch."""
     return Drawing(
         branch=branch,
         images=state.images,
         prompt=state.prompt,
         models=state.models,
-        sampling=_record(state, device, dtype),
+        sampling=_record(state, device, dtype, threads),
         nodes=nodes,
         warnings=state.warnings,
     )
 
 
-def _record(state: State, device: str, dtype: str) -> SamplingRecord:
+def _record(state: State, device: str, dtype: str, threads: int) -> SamplingRecord:
     sampling: Sampling = state.sampling
     referenced = state.reference is not None
     varied = referenced and sampling.reference_mode == "variation"
@@ -57,4 +59,5 @@ def _record(state: State, device: str, dtype: str) -> SamplingRecord:
         reference_mode=sampling.reference_mode if referenced else None,
         device=device,
         dtype=dtype,
+        threads=threads,
     )

@@ -25,6 +25,7 @@ from pipeline.nodes.postprocessing import Postprocessing
 from pipeline.nodes.preprocessing import Preprocessing
 from pipeline.nodes.prompting import Prompting
 from pipeline.nodes.text2image import Text2Image
+from pipeline.pipes import scheduler_class
 from pipeline.progress import Progress
 from pipeline.reference import ReferenceImage
 from pipeline.request import AspectRatio, GenerationRequest, Purpose, ReferenceMode
@@ -67,9 +68,14 @@ class Generator:
 
     def __init__(self, weights: Weights, styles: Styles, config: DrawingConfig, clock: Clock | None = None) -> None:
         """Nothing is loaded yet.  Raises WorkflowBroken or UnknownStyle if the configuration does not fit."""
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
+        # networks as small as the built-in ones gain nothing from a second thread, and one draws the same
+        # bytes on any number of cores
+        threads = config.threads or (1 if isinstance(weights, BuiltinWeights) else None)
+        if threads is not None:
+            torch.set_num_threads(threads)
         styles.find(config.default_style)
+        for style in styles.styles.values():
+            scheduler_class(style)
         self.config = config
         self.styles = styles
         self.device = choose_device(config.device)
@@ -118,7 +124,14 @@ class Generator:
         state = State(request=request, seed=seed, reference=reference)
         branch = self._workflow.branch(state).name
         done = self._workflow.run(state, progress)
-        return finished(done, branch, progress.records, device=self.device.name, dtype=self.device.dtype_name)
+        return finished(
+            done,
+            branch,
+            progress.records,
+            device=self.device.name,
+            dtype=self.device.dtype_name,
+            threads=torch.get_num_threads(),
+        )
 
     def close(self) -> None:
         """Let the drawing that is under way finish and refuse all others with ShuttingDown."""

@@ -41,16 +41,22 @@ def make_scheduler(style: Style, checkpoint: Checkpoint) -> Any:
     diffusers has no such class or the class no such option, CheckpointBroken on an unknown prediction_type.
     """
     _silence_numpy()
+    kind = scheduler_class(style)
+    config = checkpoint.parts["scheduler"].config
+    if config.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
+        raise CheckpointBroken(f"style {style.name!r}: prediction_type {config['prediction_type']!r} is not supported")
+    return _configured(kind, config, style)
+
+
+def scheduler_class(style: Style) -> Any:
+    """The style's noise scheduler in diffusers; raises SettingsInvalid."""
     kind = getattr(diffusers, style.scheduler, None)
     if kind is None:
         raise SettingsInvalid(
             f"style {style.name!r}: scheduler {style.scheduler!r} is not a class of diffusers {diffusers.__version__}",
             field=f"styles.{style.name}.scheduler",
         )
-    config = checkpoint.parts["scheduler"].config
-    if config.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction"):
-        raise CheckpointBroken(f"style {style.name!r}: prediction_type {config['prediction_type']!r} is not supported")
-    return _configured(kind, config, style)
+    return kind
 
 
 def _configured(kind: Any, config: Any, style: Style) -> Any:

@@ -34,7 +34,7 @@ class Style(HubRepository):
     aliases: tuple[str, ...] = ()
     checkpoint: str | None = Field(default=None, description="A local directory or .safetensors file, instead of repo.")
     config_from: str | None = Field(default=None, description="Directory that describes a single-file checkpoint.")
-    dialect: Literal["natural", "danbooru"]
+    dialect: Literal["natural", "danbooru"] = Field(description="For the prompt builder; not read yet.")
     native_size: int = Field(ge=64, le=4096, multiple_of=8)
     scheduler: str = Field(pattern=r"^\w+Scheduler$", description="A class of diffusers.")
     scheduler_options: dict[str, JsonValue] = Field(default={})

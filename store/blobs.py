@@ -41,9 +41,8 @@ class BlobStore:
 
     def check(self, path: str, limit: int) -> None:
         """Raise BlobBroken unless the bytes under this path match its name; KeyNotFound if absent."""
-        name = path.rpartition("/")[2].partition(".")[0]
         found = Digest.of(self._bucket.get(path, limit))
-        if name != found:
+        if path != blob_path(found, path.rpartition(".")[2]):
             raise BlobBroken(f"{path} holds bytes whose SHA-256 is {found}; restore the file or delete it")
 
     def _holds(self, path: str, digest: Digest, size: int) -> bool:

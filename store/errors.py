@@ -31,6 +31,7 @@
     │   ├── InvalidKey               invalid_key
     │   ├── TooLarge                 too_large
     │   ├── BlobBroken               blob_broken
+    │   ├── ManifestBroken           manifest_broken
     │   ├── StoreFull                store_full             (retryable)
     │   └── StoreUnavailable         store_unavailable      (retryable)
     ├── ClaimLost                    claim_lost
@@ -236,6 +237,12 @@ class BlobBroken(StoreError):
     """A blob's bytes do not match its name."""
 
     code = "blob_broken"
+
+
+class ManifestBroken(StoreError):
+    """What lies under a result's name is no manifest of this version; restore the file or move it away."""
+
+    code = "manifest_broken"
 
 
 class StoreFull(StoreError):

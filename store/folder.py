@@ -101,7 +101,7 @@ class FolderBucket:
             raise StoreUnavailable(f"the folder {self.root} is not there; create or mount it")
 
     def _make_parent(self, path: Path) -> None:
-        # the root itself is never made: an unmounted disk must not look like an empty folder
+        # never the root itself: a disk that goes away must not be replaced by an empty folder
         self._require_root()
         path.parent.mkdir(parents=True, exist_ok=True)
         # a new folder that is not synced in the one above can vanish in a power cut with all it holds

@@ -86,6 +86,7 @@ class SamplingRecord(Document):
     reference_mode: Literal["variation", "structure"] | None = None
     device: str
     dtype: str
+    threads: int | None = Field(default=None, description="CPU threads of torch; on a CPU they move pixels.")
 
 
 class NodeRecord(Document):

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from store.blobs import BlobStore
 from store.bucket import Bucket
 from store.digest import Digest
-from store.errors import ClaimLost
+from store.errors import ClaimLost, ManifestBroken
 from store.manifest import ImageFormat, ImageRecord, ResultManifest, to_bytes
 
 RESULTS = "results"
@@ -57,8 +57,13 @@ class Outbox:
         return self._bucket.head(_result_key(request_id)) is not None
 
     def result(self, request_id: str) -> ResultManifest:
-        """The manifest of a decided request; raises KeyNotFound."""
-        return ResultManifest.model_validate_json(self._read(request_id))
+        """The manifest of a decided request; raises KeyNotFound, ManifestBroken."""
+        try:
+            return ResultManifest.model_validate_json(self._read(request_id))
+        except ValidationError as error:
+            raise ManifestBroken(
+                f"{_result_key(request_id)} is no manifest of this version; restore the file or move it away"
+            ) from error
 
     def show_progress(self, request_id: str, progress: dict[str, JsonValue]) -> None:
         """Overwrite the live progress of a request; it need not survive a power cut."""

@@ -21,6 +21,7 @@ from store.errors import (
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 _MAX_DIGITS = 19
+_SHOWN = 80
 _OTHER_ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -97,7 +98,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise DuplicateKey(f"{key[:80]!r} stands twice; keep one of them", field=key[:80])
+            named = key[:_SHOWN].encode("utf-8", "backslashreplace").decode()
+            raise DuplicateKey(f"{named!r} stands twice; keep one of them", field=named)
         found[key] = value
     return found
 

@@ -47,20 +47,16 @@ def _device(settings: Settings) -> Iterator[Finding]:
 
     from pipeline.device import choose_device
 
-    device = choose_device(settings.drawing.device)
+    try:
+        device = choose_device(settings.drawing.device)
+    except ServiceError as error:
+        yield Finding(subject="device", well=False, found=error.code, advice=error.message)
+        return
     if not device.name.startswith("cuda"):
         well = settings.models == BUILTIN or device.name == "mps"
         advice = "" if well else "full checkpoints take minutes a picture without a GPU; install a CUDA build of torch"
-        found = f"{device.name}, {device.dtype_name}, {torch.get_num_threads()} threads"
+        found = f"{device.name}, {device.dtype_name}, {torch.get_num_threads()} threads, no VRAM"
         yield Finding(subject="device", well=well, found=found, advice=advice)
-        return
-    if not torch.cuda.is_available():
-        yield Finding(
-            subject="device",
-            well=False,
-            found=f"{device.name} is configured, CUDA is not available",
-            advice="install the driver, or set IMAGEGEN_DRAWING__DEVICE=auto",
-        )
         return
     properties = torch.cuda.get_device_properties(device.name)
     memory = properties.total_memory / _GIB

@@ -27,26 +27,32 @@ class Doorbell:
         self._folder = folder
         self._rung = threading.Event()
         self._observer: BaseObserver | None = None
+        self._listening = False
 
     def start(self) -> None:
-        """Begin to listen; where that is impossible, the clock alone rings."""
+        """Begin to listen; where that is impossible, the clock alone rings, and every wait tries again."""
+        self._listening = True
+        if not self._listen():
+            _log.warning(
+                "no file events for %s; new requests are found by scanning only",
+                self._folder,
+                extra={"action": "doorbell_failed"},
+            )
+
+    def _listen(self) -> bool:
         observer = Observer()
         observer.schedule(_Ringer(self._rung), str(self._folder), recursive=False, event_filter=_EVENTS)
         try:
             observer.start()
-        except OSError as error:
-            _log.warning(
-                "no file events for %s (%s); new requests are found by scanning only",
-                self._folder,
-                error,
-                extra={"action": "doorbell_failed"},
-            )
-            return
+        except OSError:
+            return False
         self._observer = observer
+        return True
 
     def stop(self) -> None:
         """Stop listening and wake whoever waits."""
         self.ring()
+        self._listening = False
         if self._observer is not None:
             self._observer.unschedule_all()
             self._observer.stop()
@@ -66,12 +72,18 @@ class Doorbell:
     def _revive(self) -> None:
         # a folder that was removed and made again leaves a living observer with dead emitters
         observer = self._observer
-        if observer is None or (observer.is_alive() and all(emitter.is_alive() for emitter in observer.emitters)):
+        if not self._listening or (observer is not None and _is_well(observer)):
             return
-        self._observer = None
-        observer.stop()
-        _log.warning("file events for %s ended; listening anew", self._folder, extra={"action": "doorbell_revived"})
-        self.start()
+        if observer is not None:
+            self._observer = None
+            observer.stop()
+            _log.warning("file events for %s ended", self._folder, extra={"action": "doorbell_failed"})
+        if self._listen():
+            _log.warning("file events for %s are back", self._folder, extra={"action": "doorbell_revived"})
+
+
+def _is_well(observer: BaseObserver) -> bool:
+    return observer.is_alive() and all(emitter.is_alive() for emitter in observer.emitters)
 
 
 class _Ringer(FileSystemEventHandler):

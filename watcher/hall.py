@@ -104,11 +104,8 @@ def open_generator(settings: Settings) -> "Generator":
     # torch takes seconds to import, and most commands do without it
     from pipeline.generator import Generator
 
-    styles, drawing = configured_styles(settings), settings.drawing
-    if settings.models == BUILTIN and drawing.threads is None:
-        # networks this small gain nothing from a second thread, and one draws the same bytes on any number of cores
-        drawing = drawing.model_copy(update={"threads": 1})
-    return Generator(configured_weights(settings, styles), styles, drawing)
+    styles = configured_styles(settings)
+    return Generator(configured_weights(settings, styles), styles, settings.drawing)
 
 
 def _require_weights(settings: Settings) -> None:
@@ -116,6 +113,7 @@ def _require_weights(settings: Settings) -> None:
     styles = configured_styles(settings)
     weights = configured_weights(settings, styles)
     weights.vae(styles.vae)
+    weights.controlnet(styles.controlnet)
     default = styles.find(settings.drawing.default_style)
     for style in styles.styles.values():
         try:
@@ -134,7 +132,7 @@ def configured_styles(settings: Settings) -> Styles:
 def configured_weights(settings: Settings, styles: Styles) -> Weights:
     """The built-in checkpoints, or those in the models folder."""
     if settings.models == BUILTIN:
-        return BuiltinWeights(settings.cache)
+        return BuiltinWeights(settings.cache.expanduser())
     return PulledWeights(Path(settings.models).expanduser(), styles)
 
 

@@ -5,11 +5,11 @@ import uuid
 from dataclasses import dataclass, replace
 
 from store.bucket import Bucket
-from store.errors import KeyNotFound, NotARegularFile, RequestTooLarge, TooLarge
+from store.errors import KeyNotFound, NotARegularFile, RequestTooLarge, ServiceError, TooLarge
 from store.outbox import Outbox
 from watcher.claim import Claim, Claims
 from watcher.decode import MAX_BYTES
-from watcher.look import Busy, Done, Gone, Look, Readiness, Ready
+from watcher.look import Busy, Done, Gone, Later, Look, Readiness, Ready
 from watcher.names import SUFFIX, belongs_to, is_request, request_id
 from watcher.steadiness import Steadiness
 
@@ -36,13 +36,10 @@ class Inbox:
         self._claims = claims
         self._readiness = readiness
         self._arrivals = arrivals
-        self._names: list[str] = []
 
     def scan(self) -> list[str]:
         """The names of all request files, sorted; the truth, whatever events were seen or missed."""
-        start = len(self._place.incoming)
-        self._names = sorted(key[start:] for key in self._bucket.list(self._place.incoming))
-        return [name for name in self._names if is_request(name)]
+        return sorted(name for name in self._listed() if is_request(name))
 
     def look(self, name: str) -> Look:
         """What can be done about a request now; takes no claim and may be repeated at will."""
@@ -62,9 +59,17 @@ class Inbox:
         if not self._claims.win(identifier, attempt):
             return None
         claim = Claim(name=name, id=identifier, attempt=attempt, queued=self._arrivals.seconds(name, identifier))
-        if self._outbox.has_result(identifier):
+        try:
+            return self._checked(claim)
+        except ServiceError:
+            # a disk that fails just now must not cost the request an attempt
+            self.release(claim, counted=False)
+            raise
+
+    def _checked(self, claim: Claim) -> Claim | None:
+        if self._outbox.has_result(claim.id):
             # decided between the look and the claim
-            self.ack(name)
+            self.ack(claim.name)
             return None
         return self._with_content(claim)
 
@@ -72,6 +77,10 @@ class Inbox:
         """The request as it lies there, under no claim: what a repeated id is compared by."""
         claim = Claim(name=name, id=request_id(name), attempt=1, queued=0.0)
         return self._read(claim)
+
+    def still_waits(self, name: str) -> bool:
+        """Whether something the request needs may still come."""
+        return isinstance(self._readiness.look(self._key(name), name, request_id(name)), Later)
 
     def attempts_counted(self, claim: Claim) -> int:
         """How many attempts at the request count, this one included."""
@@ -88,6 +97,10 @@ class Inbox:
     def reject(self, name: str) -> None:
         """Put the request and its own files aside for good, into quarantine."""
         self._put_aside("quarantine", name)
+
+    def _listed(self) -> list[str]:
+        start = len(self._place.incoming)
+        return [key[start:] for key in self._bucket.list(self._place.incoming)]
 
     def _with_content(self, claim: Claim) -> Claim | None:
         try:
@@ -121,7 +134,8 @@ class Inbox:
 
     def _own_files(self, identifier: str) -> list[str]:
         """Files named `<id>.<anything>`, unless a request with a longer id may own them."""
-        names = self._names
+        # listed anew: a file may have come since the last scan
+        names = sorted(self._listed())
         own: list[str] = []
         for name in names[bisect.bisect_left(names, f"{identifier}.") :]:
             if not name.startswith(f"{identifier}."):

@@ -1,11 +1,14 @@
 """Keeps claims alive: renewed from one thread, and told at once when a claim is lost."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from store.errors import ClaimLost, StoreError
+from store.errors import ClaimLost
 from watcher.claim import Claim
+
+_log = logging.getLogger("imagegen.lease")
 
 
 class Lease:
@@ -67,9 +70,9 @@ class Leases:
             try:
                 if not self._renew(claim):
                     lease.lose()
-            except StoreError:
-                # one passing disk error must not end the renewing; the next round tries again
-                continue
+            except Exception:
+                # one passing error must not end the renewing; the next round tries again
+                _log.exception("a claim on %s could not be renewed", claim.id, extra={"action": "renew_failed"})
 
     def _keep(self) -> None:
         while not self._stop.wait(self._interval):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
 
 from pipeline.clock import Clock
 from pipeline.request import ReferenceFile
@@ -117,8 +117,12 @@ class Readiness:
 
     def _seconds_since_first_look(self, identifier: str) -> float:
         key, now = self._note(identifier), self._clock.now()
-        self._bucket.create(key, to_bytes(SeenRecord(first_seen=now)))
-        first = SeenRecord.model_validate_json(self._bucket.get(key, MAX_BYTES)).first_seen
+        try:
+            first = SeenRecord.model_validate_json(self._bucket.get(key, MAX_BYTES)).first_seen
+        except (KeyNotFound, ValidationError):
+            # the first look, or a note that a crash of the machine left empty
+            self._bucket.put(key, to_bytes(SeenRecord(first_seen=now)))
+            return 0.0
         return max(now - first, timedelta()).total_seconds()
 
     def _note(self, identifier: str) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -78,10 +78,10 @@ class Rounds:
         self._prepare = prepare
         self._window = window
         self._scan_seconds = scan_seconds
-        self._slots = threading.Semaphore(window)
         self._stopping = threading.Event()
         self._order: dict[str, None] = {}
         self._pending: dict[str, Pending] = {}
+        self._is_full = False
         # what the threads of the window change, too
         self._settled = threading.Condition()
         self._in_flight: set[str] = set()
@@ -92,54 +92,58 @@ class Rounds:
         self._prepare()
         with ThreadPoolExecutor(self._window, thread_name_prefix="request") as pool:
             while not self._stopping.is_set():
-                self._go_round(pool)
+                try:
+                    self._go_round(pool)
+                except ServiceError as error:
+                    _log.error("the inbox cannot be read: %s", error.message, extra={"action": "scan_failed"})
                 self._bell.wait(self._pause())
 
     def drain(self) -> Drained:
-        """Go round until nothing more can be decided without waiting.
+        """Go round until nothing more can be decided without waiting, or until stopped.
 
-        A second look at a file that has just been written is taken; longer waits are not.
+        A second look at a file that has just been written is taken; longer waits are not.  Raises
+        StoreUnavailable if the inbox cannot be read.
         """
         patience, met = _PATIENT_ROUNDS, dict[str, None]()
         with ThreadPoolExecutor(self._window, thread_name_prefix="request") as pool:
             while not self._stopping.is_set():
                 started = self._go_round(pool)
                 met |= self._order
-                self._wait_until_settled()
+                self._wait_for_slots(1 if self._is_full else self._window)
                 soon = [pending.seconds for pending in self._pending.values() if pending.seconds <= TWO_LOOKS_SECONDS]
-                if not started and not (soon and patience):
+                if not started and not self._is_full and not (soon and patience):
                     break
-                if not started:
+                if not started and not self._is_full:
                     patience -= 1
                     self._bell.wait(max(soon))
-        return Drained(names=tuple(met), pending=tuple(self._pending.values()))
+            self._wait_for_slots(self._window)
+        return Drained(names=tuple(met), pending=tuple(self._left()))
 
     def stop(self) -> None:
         """Start nothing more."""
         self._stopping.set()
         self._bell.ring()
 
+    def _left(self) -> Iterator[Pending]:
+        """What lies in the inbox now; nothing is in flight."""
+        for name in self._in_order(self._inbox.scan()):
+            stopped = Pending(name=shown(name), reason="the service was stopped before its turn", seconds=0.0)
+            yield self._pending.get(name, stopped)
+
     def _go_round(self, pool: ThreadPoolExecutor) -> int:
-        """Attend to every request once; the number of requests started."""
-        self._pending = {}
+        """Attend to each request in order, until all slots are taken; the number of requests started."""
+        self._pending, self._is_full = {}, False
         started = 0
-        for name in self._in_order(self._scan()):
-            if self._stopping.is_set():
+        for name in self._in_order(self._inbox.scan()):
+            if self._stopping.is_set() or self._is_full:
                 break
             if name not in self._in_flight:
                 started += self._attend(name, pool)
         return started
 
-    def _wait_until_settled(self) -> None:
+    def _wait_for_slots(self, count: int) -> None:
         with self._settled:
-            self._settled.wait_for(lambda: not self._in_flight)
-
-    def _scan(self) -> list[str]:
-        try:
-            return self._inbox.scan()
-        except ServiceError as error:
-            _log.error("the inbox cannot be read: %s", error.message, extra={"action": "scan_failed"})
-            return []
+            self._settled.wait_for(lambda: self._window - len(self._in_flight) >= count)
 
     def _in_order(self, names: list[str]) -> list[str]:
         present = set(names)
@@ -156,9 +160,8 @@ class Rounds:
             self._prepare()
         try:
             return self._act(name, look, pool)
-        except ServiceError as error:
-            self._act(name, self._later(name, error), pool)
-            return False
+        except Exception as error:
+            return self._act(name, _after(error, name), pool)
 
     def _act(self, name: str, look: Look, pool: ThreadPoolExecutor) -> bool:
         match look:
@@ -180,38 +183,21 @@ class Rounds:
             return Later(reason="its last attempt failed; it is tried again", seconds=left)
         try:
             return self._inbox.look(name)
-        except ServiceError as error:
-            return self._later(name, error)
-
-    def _later(self, name: str, error: ServiceError) -> Later:
-        _say("look_failed", name, error.message)
-        return Later(reason=error.message, seconds=_FAULT_SECONDS)
+        except Exception as error:
+            return _after(error, name)
 
     def _start(self, name: str, attempt: int, pool: ThreadPoolExecutor) -> bool:
-        if not self._slot():
+        if len(self._in_flight) >= self._window:
+            self._is_full = True
             return False
-        claim = None
-        try:
-            claim = self._inbox.claim(name, attempt)
-        finally:
-            if claim is None:
-                self._slots.release()
+        claim = self._inbox.claim(name, attempt)
         if claim is None:
-            return False
+            # somebody else was faster; what comes of it is seen at the next look
+            return self._act(name, Busy(), pool)
         _say("claimed", name, f"claimed, attempt {attempt}")
         with self._settled:
             self._in_flight.add(name)
         pool.submit(self._carry, claim)
-        return True
-
-    def _slot(self) -> bool:
-        """Wait for a free slot; False if the service is stopped meanwhile."""
-        while not self._slots.acquire(timeout=self._scan_seconds):
-            if self._stopping.is_set():
-                return False
-        if self._stopping.is_set():
-            self._slots.release()
-            return False
         return True
 
     def _carry(self, claim: Claim) -> None:
@@ -225,11 +211,21 @@ class Rounds:
                 self._retry_at[claim.name] = self._clock.monotonic() + 2.0 ** min(claim.attempt, _MAX_BACK_OFF)
                 self._in_flight.discard(claim.name)
                 self._settled.notify_all()
-            self._slots.release()
+            self._bell.ring()
 
     def _pause(self) -> float:
         due = [pending.seconds for pending in self._pending.values()]
         return max(0.0, min([self._scan_seconds, *due]))
+
+
+def _after(error: Exception, name: str) -> Later:
+    """What a look that failed comes to: no single request may stop the round."""
+    if isinstance(error, ServiceError):
+        _say("look_failed", name, error.message)
+        return Later(reason=error.message, seconds=_FAULT_SECONDS)
+    identifier = request_id(name)
+    _log.error("request %s met a bug", identifier, exc_info=error, extra={"action": "bug", "request_id": identifier})
+    return Later(reason=f"a bug of the service, see its log ({type(error).__name__})", seconds=_FAULT_SECONDS)
 
 
 def _say(action: str, name: str, sentence: str) -> None:

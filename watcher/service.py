@@ -12,7 +12,17 @@ from pipeline.progress import Progress
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from store.digest import Digest
-from store.errors import AttemptsExhausted, ClaimLost, IdConflict, InternalError, ServiceError, ShuttingDown, StoreFull
+from store.errors import (
+    AttemptsExhausted,
+    ClaimLost,
+    IdConflict,
+    InternalError,
+    KeyNotFound,
+    ReferenceMissing,
+    ServiceError,
+    ShuttingDown,
+    StoreFull,
+)
 from store.outbox import Outbox
 from watcher.claim import Claim
 from watcher.inbox import Inbox
@@ -74,10 +84,15 @@ class Service:
 
     def settle_again(self, name: str) -> None:
         """Acknowledge a request whose id has a result; other bytes than the decided ones are a conflict."""
-        claim = self.inbox.read(name)
-        digest, decided = Digest.of(claim.content), self.outbox.result(claim.id).request_sha256
-        if claim.unreadable is not None or decided in (None, digest):
-            self.inbox.ack(name)
+        try:
+            claim = self.inbox.read(name)
+        except KeyNotFound:
+            # another worker has just moved it
+            return
+        digest, decided = Digest.of(claim.content), self.outbox.result(claim.id)
+        if claim.unreadable is not None or decided.request_sha256 in (None, digest):
+            settle = self.inbox.reject if decided.status in ("rejected", "failed") else self.inbox.ack
+            settle(name)
             _say("acknowledged", claim, "has a result already; acknowledged")
             return
         conflict = IdConflict(
@@ -97,6 +112,10 @@ class Service:
                 " look for the worker's end in its log, then submit the request again under a new id"
             )
 
+    def _came_too_soon(self, claim: Claim, error: ServiceError) -> bool:
+        # the reference was there at the look, and is gone although there is time left to wait for it
+        return isinstance(error, ReferenceMissing) and self.inbox.still_waits(claim.name)
+
     def _publish(self, claim: Claim, valid: ValidRequest, drawing: Drawing, started: float) -> None:
         manifest = self.reporter.succeeded(claim, valid, drawing, self.clock.monotonic() - started)
         published = self.outbox.publish(manifest, drawing.images)
@@ -105,7 +124,7 @@ class Service:
     def _settle_failure(self, claim: Claim, error: ServiceError, progress: Progress, started: float) -> None:
         """Give the request back if trying again may help, else publish why there is no picture."""
         try:
-            if isinstance(error, (ShuttingDown, StoreFull)):
+            if isinstance(error, (ShuttingDown, StoreFull)) or self._came_too_soon(claim, error):
                 self.inbox.release(claim, counted=False)
                 _say("released", claim, f"given back: {error.message}")
             elif error.retryable and self.inbox.attempts_counted(claim) < self.max_attempts:

@@ -18,6 +18,7 @@ from store.outbox import Outbox
 from watcher.names import SUFFIX
 
 _LOOK_SECONDS = 0.2
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def new_id(clock: Clock) -> str:
@@ -32,11 +33,16 @@ def drop(inbox: Bucket, outbox: Outbox, identifier: str, fields: dict[str, Any],
     InvalidField if the id waits in the inbox, or has a result, with another content.
     """
     document = {name: value for name, value in fields.items() if value is not None}
-    if reference is not None:
-        document["reference_image"] = _drop_reference(inbox, identifier, reference)
+    image = None if reference is None else _read(reference)
+    if reference is not None and image is not None:
+        suffix = reference.suffix.lower() if reference.suffix.lower() in _PICTURES else ".image"
+        described = {"name": identifier + suffix, "sha256": Digest.of(image), "bytes": len(image)}
+        document["reference_image"] = described
     data = json.dumps(document, ensure_ascii=False, indent=2).encode()
     if outbox.has_result(identifier) and outbox.result(identifier).request_sha256 != Digest.of(data):
         raise InvalidField(f"id: {identifier!r} has the result of another request; choose another id", field="id")
+    if image is not None:
+        _create(inbox, document["reference_image"]["name"], image)
     _create(inbox, identifier + SUFFIX, data)
 
 
@@ -61,14 +67,11 @@ def await_result(
     return None
 
 
-def _drop_reference(inbox: Bucket, identifier: str, reference: Path) -> dict[str, JsonValue]:
+def _read(reference: Path) -> bytes:
     try:
-        data = reference.read_bytes()
+        return reference.read_bytes()
     except OSError as error:
         raise InvalidField(f"reference {reference}: {error.strerror}", field="reference_image") from error
-    name = f"{identifier}{reference.suffix or '.image'}"
-    _create(inbox, name, data)
-    return {"name": name, "sha256": Digest.of(data), "bytes": len(data)}
 
 
 def _create(inbox: Bucket, name: str, data: bytes) -> None:

@@ -13,7 +13,8 @@ from store.manifest import Document
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
-_CLOCK_SLACK_SECONDS = 2.0
+_SLACK = 2.0
+_STARTED_FIELD = 19
 
 
 class Worker(Document):
@@ -24,7 +25,7 @@ class Worker(Document):
     boot: str = Field(description="Changes when the machine restarts.")
     pid_namespace: str = Field(description="Pids can only be compared inside one.")
     pid: int
-    started: float = Field(description="When the process started, seconds since 1970.")
+    started: float = Field(description="When the process started: clock ticks since the boot, or seconds since 1970.")
 
     @classmethod
     def this_process(cls) -> Self:
@@ -36,7 +37,7 @@ class Worker(Document):
             boot=_boot(),
             pid_namespace=_PID_NAMESPACE.readlink().name if _PID_NAMESPACE.is_symlink() else "",
             pid=os.getpid(),
-            started=psutil.Process().create_time(),
+            started=_started(os.getpid()),
         )
 
     def sees_dead(self, other: "Worker") -> bool:
@@ -44,11 +45,19 @@ class Worker(Document):
         if (self.boot, self.pid_namespace) != (other.boot, other.pid_namespace):
             return False
         try:
-            started = psutil.Process(other.pid).create_time()
-        except psutil.NoSuchProcess:
+            started = _started(other.pid)
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             return True
         # a pid is used again one day; only the start time tells the two apart
-        return abs(started - other.started) > _CLOCK_SLACK_SECONDS
+        return abs(started - other.started) > _SLACK
+
+
+def _started(pid: int) -> float:
+    if _BOOT_ID.exists():
+        # ticks since the boot; psutil adds the wall clock, and a step of that would make the living look dead
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        return float(stat.rpartition(")")[2].split()[_STARTED_FIELD])
+    return psutil.Process(pid).create_time()
 
 
 def _boot() -> str:

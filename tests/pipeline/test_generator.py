@@ -22,10 +22,19 @@ from pipeline.config import DrawingConfig, Limits
 from pipeline.drawing import Drawing
 from pipeline.generator import Generator, Parameters, generate_image
 from pipeline.progress import Progress
+from pipeline.pulled import PulledWeights
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from pipeline.styles import load_styles
-from store.errors import InvalidField, NodeFailed, ShuttingDown, UnknownField, UnknownStyle, WorkflowBroken
+from store.errors import (
+    InvalidField,
+    NodeFailed,
+    SettingsInvalid,
+    ShuttingDown,
+    UnknownField,
+    UnknownStyle,
+    WorkflowBroken,
+)
 from tests.pipeline.samples import NUMPY_IN_DIFFUSERS, asked, encoded, quarters
 
 pytestmark = pytest.mark.filterwarnings(NUMPY_IN_DIFFUSERS)
@@ -342,14 +351,27 @@ def test_a_generator_loads_nothing_before_it_draws(tmp_path: Path) -> None:
     assert not cache.exists()
 
 
-def test_the_configured_number_of_threads_is_set_and_otherwise_left_alone(
+def test_the_built_in_checkpoints_draw_with_one_thread_and_others_with_torchs_own_unless_configured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counts: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", counts.append)
-    Generator(BuiltinWeights(tmp_path), load_styles(), DrawingConfig(device="cpu"))
-    Generator(BuiltinWeights(tmp_path), load_styles(), DrawingConfig(device="cpu", threads=3))
-    assert counts == [3]
+    styles = load_styles()
+    Generator(BuiltinWeights(tmp_path), styles, DrawingConfig(device="cpu"))
+    Generator(PulledWeights(tmp_path, styles), styles, DrawingConfig(device="cpu"))
+    Generator(BuiltinWeights(tmp_path), styles, DrawingConfig(device="cpu", threads=3))
+    assert counts == [1, 3]
+
+
+def test_a_device_that_torch_does_not_see_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match="drawing.device: found 'cuda:63'"):
+        Generator(BuiltinWeights(tmp_path), load_styles(), DrawingConfig(device="cuda:63"))
+
+
+def test_a_scheduler_that_diffusers_does_not_have_is_refused_at_once(tmp_path: Path) -> None:
+    styles = load_styles({"anime": {"scheduler": "NoSuchScheduler"}})
+    with pytest.raises(SettingsInvalid, match="NoSuchScheduler"):
+        Generator(BuiltinWeights(tmp_path), styles, DrawingConfig(device="cpu"))
 
 
 def test_a_configured_style_that_does_not_exist_is_refused_at_once(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from store.digest import Digest
-from store.errors import ClaimLost, KeyNotFound, StoreFull
+from store.errors import ClaimLost, KeyNotFound, ManifestBroken, StoreFull
 from store.manifest import to_bytes
 from store.memory import MemoryBucket
 from store.outbox import EncodedImage, Outbox
@@ -160,5 +160,5 @@ def test_a_result_by_a_newer_program_is_refused_rather_than_misread() -> None:
     bucket = MemoryBucket()
     newer = bare_manifest().model_dump(mode="json") | {"schema_version": 2}
     bucket.put(RESULT, json.dumps(newer).encode())
-    with pytest.raises(ValueError, match="schema_version"):
+    with pytest.raises(ManifestBroken, match="no manifest of this version"):
         Outbox(bucket).result("r1")

@@ -92,6 +92,7 @@ def test_a_folder_that_is_removed_and_made_again_is_listened_to_anew(bell: Doorb
     for emitter in observer.emitters:
         emitter.stop()
         emitter.join()
+    bell.wait(0.01)
     inbox.mkdir()
     bell.wait(0.01)
     (inbox / "a.json").write_text("{}")

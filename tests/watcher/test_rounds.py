@@ -126,13 +126,10 @@ class InboxUnmounted(MemoryBucket):
         return super().list(prefix, recursive=recursive)
 
 
-def test_an_inbox_that_is_away_is_survived() -> None:
+def test_a_drain_of_an_inbox_that_is_away_is_an_error_and_not_done() -> None:
     house = build(incoming=InboxUnmounted())
-    house.drop("a.json")
-    house.rounds.drain()
-    house.rounds.drain()
-    house.rounds.drain()
-    assert house.result("a").status == "succeeded"
+    with pytest.raises(StoreUnavailable):
+        house.rounds.drain()
 
 
 class WindowWatcher:
@@ -224,3 +221,88 @@ def test_other_bytes_under_a_decided_id_are_a_recorded_conflict_and_kept() -> No
     assert (record.status, record.error.code, record.request_sha256) == ("rejected", "id_conflict", Digest.of(other))
     assert house.kept("quarantine") == ["a.json"]
     assert house.inbox.scan() == []
+
+
+def test_an_inbox_that_is_away_is_survived_while_serving() -> None:
+    draw = StopsAfterFirst()
+    house = build(draw=draw, incoming=InboxUnmounted())
+    draw.stop = house.rounds.stop
+    house.drop("a.json")
+    house.rounds.serve()
+    assert house.result("a").status == "succeeded"
+
+
+def test_a_stopped_drain_names_what_it_left() -> None:
+    draw = StopsAfterFirst()
+    house = build(draw=draw)
+    draw.stop = house.rounds.stop
+    for name in ("a.json", "b.json", "c.json"):
+        house.drop(name)
+    assert [pending.name for pending in house.rounds.drain().pending] == ["b.json", "c.json"]
+
+
+@pytest.mark.parametrize("broken", ["results/a.json", ".imagegen/seen/a.json"])
+def test_a_broken_file_of_one_request_does_not_stop_the_others(broken: str) -> None:
+    house = build()
+    (house.outgoing if broken.startswith("results") else house.incoming).put(broken, b"")
+    house.drop("a.json", request_bytes(reference_image="missing.png"))
+    house.drop("b.json")
+    assert [pending.name for pending in house.rounds.drain().pending] == ["a.json"]
+    assert house.result("b").status == "succeeded"
+
+
+class ReferenceComesMeanwhile:
+    """While the first request is drawn, the reference arrives that an older one waits for."""
+
+    def __init__(self) -> None:
+        self.seeds: list[int | None] = []
+        self.arrive: Any = None
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        self.seeds.append(request.seed)
+        self.arrive()
+        return Pen()(request, reference, seed=seed, progress=progress)
+
+
+def test_an_older_request_whose_reference_came_is_drawn_before_younger_ones() -> None:
+    draw, data = ReferenceComesMeanwhile(), picture()
+    house = build(draw=draw)
+    draw.arrive = lambda: house.incoming.put("late.png", data)
+    house.drop("a.json", request_bytes(seed=0, reference_image={"name": "late.png", "sha256": Digest.of(data)}))
+    for number in range(1, 6):
+        house.drop(f"b{number}.json", request_bytes(seed=number))
+    assert house.rounds.drain().pending == ()
+    assert draw.seeds.index(0) <= 2
+
+
+class StoreFailsAfterTheClaim(MemoryBucket):
+    """The first read of the request after its claim was won meets a disk error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed = False
+
+    def get(self, key: str, limit: int) -> bytes:
+        if key == "a.json" and self.head(".imagegen/claims/a.1") is not None and not self.failed:
+            self.failed = True
+            raise StoreUnavailable("the disk is away")
+        return super().get(key, limit)
+
+
+def test_a_disk_error_just_after_the_claim_costs_no_attempt() -> None:
+    house = build(incoming=StoreFailsAfterTheClaim())
+    house.drop("a.json")
+    house.rounds.drain()
+    assert house.claims.attempts("a").counted == 0
+    house.clock.advance(10)
+    house.rounds.drain()
+    assert house.result("a").status == "succeeded"
+
+
+def test_a_rejected_request_dropped_again_goes_to_quarantine_again() -> None:
+    house = build()
+    for _ in range(2):
+        house.drop("a.json", b"[]")
+        house.rounds.drain()
+    assert house.kept("quarantine") == ["a.json", "a.json"]
+    assert house.kept("archive") == []

@@ -17,7 +17,7 @@ from store.errors import (
     StoreUnavailable,
 )
 from tests.fakes import BucketFullAtWrite
-from tests.watcher.house import Pen, build, picture, request_bytes
+from tests.watcher.house import REFERENCE, Pen, build, picture, request_bytes
 from watcher.look import Ready
 
 
@@ -86,7 +86,7 @@ def test_three_requests_share_one_reference_and_it_stays() -> None:
         (request_bytes(stepz=3), "unknown_field", "stepz"),
         (request_bytes(style="oil"), "unknown_style", "style"),
         (request_bytes(id="other"), "id_mismatch", "id"),
-        (request_bytes(reference_image="no.png"), "reference_missing", "reference_image"),
+        (b'{"\\ud800": 1, "\\ud800": 2}', "duplicate_key", "\\ud800"),
         ("\ufeff{}".encode("utf-16"), "not_utf8", None),
     ],
 )
@@ -104,6 +104,25 @@ def test_a_bad_request_is_rejected_with_code_field_and_advice_and_its_bytes_are_
     assert house.kept("quarantine") == ["a.json"]
     kept = house.incoming.list(".imagegen/quarantine/", recursive=True)
     assert house.incoming.get(kept[0], 10_000) == content
+
+
+def test_a_reference_that_does_not_come_in_time_is_a_rejection() -> None:
+    house = build()
+    house.drop("a.json", request_bytes(reference_image="no.png"))
+    house.inbox.look("a.json")
+    house.clock.advance(REFERENCE + 1)
+    house.handle("a.json")
+    error = house.result("a").error
+    assert error is not None
+    assert (error.code, error.field) == ("reference_missing", "reference_image")
+
+
+def test_a_reference_that_vanishes_before_its_deadline_is_waited_for_again() -> None:
+    house = build()
+    house.drop("a.json", request_bytes(reference_image="no.png"))
+    house.handle("a.json")
+    assert not house.outbox.has_result("a")
+    assert house.claims.attempts("a").counted == 0
 
 
 def test_a_rejection_echoes_what_could_be_read() -> None:

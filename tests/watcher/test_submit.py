@@ -37,6 +37,13 @@ def test_the_reference_is_written_first_and_described(tmp_path: Path) -> None:
     assert reference == {"name": "a.png", "sha256": Digest.of(data), "bytes": len(data)}
 
 
+def test_a_reference_never_takes_the_name_of_the_request(tmp_path: Path) -> None:
+    inbox, data = RecordingBucket(), picture()
+    (tmp_path / "cup.json").write_bytes(data)
+    drop(inbox, Outbox(MemoryBucket()), "a", {"prompt": "컵"}, tmp_path / "cup.json")
+    assert inbox.written == ["a.image", "a.json"]
+
+
 def test_the_same_request_may_be_dropped_again_but_no_other_under_its_id() -> None:
     inbox = MemoryBucket()
     drop(inbox, Outbox(MemoryBucket()), "a", {"prompt": "고양이"})

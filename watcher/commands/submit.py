@@ -105,7 +105,7 @@ def _print_result(result: ResultManifest | None, outbox: str) -> None:
     for warning in result.warnings:
         console.print(f"[yellow]warning[/] {escape(warning)}", highlight=False, soft_wrap=True)
     for image in result.images:
-        console.print(f"{outbox}/{image.path}", highlight=False, soft_wrap=True)
+        console.print(f"{outbox}/{image.path}", highlight=False, markup=False, soft_wrap=True)
     if result.error is not None:
         sentence = escape(f"{result.error.code}: {result.error.message}")
         console.print(f"[red]{result.status}[/] {sentence}", highlight=False, soft_wrap=True)

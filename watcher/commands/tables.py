@@ -26,7 +26,7 @@ def results_table(results: Sequence[ResultManifest], outbox: str) -> Table:
     table = _table("request", "status", "style", "branch", "seconds", "image")
     for result in results[:_MOST_ROWS]:
         style = result.prompt.style if result.prompt else "-"
-        outcome = "\n".join(f"{outbox}/{image.path}" for image in result.images) or _reason(result)
+        outcome = "\n".join(escape(f"{outbox}/{image.path}") for image in result.images) or _reason(result)
         table.add_row(
             escape(result.request_file),
             result.status,
