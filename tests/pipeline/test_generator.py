@@ -364,7 +364,7 @@ def test_the_built_in_checkpoints_draw_with_one_thread_and_others_with_torchs_ow
 
 
 def test_a_device_that_torch_does_not_see_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="drawing.device: found 'cuda:63'"):
+    with pytest.raises(SettingsInvalid, match=r"drawing\.device: found 'cuda:63'"):
         Generator(BuiltinWeights(tmp_path), load_styles(), DrawingConfig(device="cuda:63"))
 
 
