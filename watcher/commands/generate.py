@@ -55,7 +55,9 @@ def generate(
     for number, image in enumerate(drawing.images, start=1):
         path = output if len(drawing.images) == 1 else output.with_stem(f"{output.stem}-{number}")
         path.write_bytes(image.data)
-        console.print(f"{path}  {image.width}x{image.height}  seed {image.seed}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{path}  {image.width}x{image.height}  seed {image.seed}", highlight=False, markup=False, soft_wrap=True
+        )
     for warning in drawing.warnings:
         console.print(f"[yellow]warning[/] {escape(warning)}", highlight=False)
 
