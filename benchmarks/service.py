@@ -29,6 +29,7 @@ import torch
 from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, StableDiffusionXLPipeline
 
 from pipeline.config import DrawingConfig
+from pipeline.styles import Style
 from watcher.hall import Hall, configured_styles, configured_weights
 from watcher.settings import Settings
 
@@ -94,7 +95,8 @@ def _work(make: Callable[[Settings], Arm], settings: dict[str, Any], threads: in
 
 
 def _plain_arm(settings: Settings) -> Arm:
-    return partial(_draw_plainly, _plain_pipe(settings), Path(settings.outbox).parent)
+    style = configured_styles(settings).styles[STYLE]
+    return partial(_draw_plainly, _plain_pipe(settings), style, Path(settings.outbox).parent)
 
 
 def _service_arm(settings: Settings) -> Arm:
@@ -124,8 +126,7 @@ def _plain_pipe(settings: Settings) -> Any:
     return pipe
 
 
-def _draw_plainly(pipe: Any, folder: Path, turn: int, count: int) -> None:
-    style = configured_styles(Settings()).styles[STYLE]
+def _draw_plainly(pipe: Any, style: Style, folder: Path, turn: int, count: int) -> None:
     for number in range(count):
         image = pipe(
             prompt=style.positive.replace("{prompt}", _prompt(number)),

@@ -68,8 +68,7 @@ class Generator:
 
     def __init__(self, weights: Weights, styles: Styles, config: DrawingConfig, clock: Clock | None = None) -> None:
         """Nothing is loaded yet.  Raises WorkflowBroken or UnknownStyle if the configuration does not fit."""
-        # networks as small as the built-in ones gain nothing from a second thread, and one draws the same
-        # bytes on any number of cores
+        # one thread draws the same built-in pictures on any number of cores
         threads = config.threads or (1 if isinstance(weights, BuiltinWeights) else None)
         if threads is not None:
             torch.set_num_threads(threads)

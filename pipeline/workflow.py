@@ -92,8 +92,8 @@ class Workflow:
         if not node.draws:
             return node(state, progress)
         with self._turnstile.turn(state.style.name):
-            # always in one thread: torch keeps OpenMP threads for each thread that calls it, and two such
-            # teams on one machine make each other wait (measured: 1.8 times slower on two cores)
+            # always in one thread: where a second thread called torch as well, a drawing took about twice as
+            # long (docs/performance.md)
             return self._drawing_thread.submit(node, state, progress).result()
 
 

@@ -180,7 +180,7 @@ class Rounds:
     def _look(self, name: str) -> Look:
         left = self._retry_at.get(name, 0.0) - self._clock.monotonic()
         if left > 0:
-            return Later(reason="its last attempt failed; it is tried again", seconds=left)
+            return Later(reason="an attempt has just ended; it is looked at again", seconds=left)
         try:
             return self._inbox.look(name)
         except Exception as error:

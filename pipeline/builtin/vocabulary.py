@@ -34,7 +34,7 @@ def make_tokenizer(texts: Iterable[str], *, pad_token: str = END) -> CLIPTokeniz
 def _merges(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Byte pair encoding (arXiv 1508.07909) until each word is one token.
 
-    The tokenizers library can train this too, but breaks ties in the order of a randomly seeded hash map.
+    The tokenizers library can train this too, but gave another vocabulary at each call (seen with 0.23.3).
     """
     split = [[*word[:-1], word[-1] + _WORD_END] for word in words]
     while pairs := Counter(pair for units in split for pair in pairwise(units)):

@@ -1,5 +1,7 @@
 import json
+from pathlib import Path
 
+import psutil
 import pytest
 
 from store.errors import ClaimLost, StoreUnavailable
@@ -176,3 +178,11 @@ def test_a_reused_pid_is_told_apart_by_its_start() -> None:
 def test_nothing_is_said_about_processes_of_another_boot_or_namespace() -> None:
     assert not HERE.sees_dead(ELSEWHERE)
     assert not HERE.sees_dead(DEAD.model_copy(update={"pid_namespace": "pid:[1]"}))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells without the wall clock")
+def test_a_step_of_the_wall_clock_does_not_make_the_living_look_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = psutil.Process().create_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: seen + 3600)
+    assert not HERE.sees_dead(HERE)
+    assert HERE.started != pytest.approx(seen, abs=3600)
