@@ -190,6 +190,9 @@ class Rounds:
         if len(self._in_flight) >= self._window:
             self._is_full = True
             return False
+        if self._stopping.is_set():
+            # asked after the slot was found free: what freed it may have stopped the rounds
+            return False
         claim = self._inbox.claim(name, attempt)
         if claim is None:
             # somebody else was faster; what comes of it is seen at the next look
