@@ -21,6 +21,9 @@ class Progress:
         with self._lock:
             return tuple(self._records)
 
+    def await_turn(self, node: str) -> None:
+        """A drawing node waits at the turnstile; its `begin` follows when its turn has come."""
+
     def begin(self, node: str) -> None:
         """A node starts."""
 

@@ -91,6 +91,7 @@ class Workflow:
     def _pass(self, node: BaseNode, state: State, progress: Progress) -> Outcome:
         if not node.draws:
             return node(state, progress)
+        progress.await_turn(node.name)
         with self._turnstile.turn(state.style.name):
             # always in one thread: where a second thread called torch as well, a drawing took about twice as
             # long (docs/performance.md)

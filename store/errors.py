@@ -25,6 +25,7 @@
     │   ├── CheckpointBroken         checkpoint_broken
     │   ├── DownloadFailed           download_failed        (retryable)
     │   ├── NodeFailed               node_failed
+    │   ├── RequestTimeout           request_timeout
     │   └── WorkflowBroken           workflow_broken
     ├── StoreError                   the folder or bucket could not do what was asked
     │   ├── KeyNotFound              key_not_found
@@ -35,6 +36,7 @@
     │   ├── StoreFull                store_full             (retryable)
     │   └── StoreUnavailable         store_unavailable      (retryable)
     ├── ClaimLost                    claim_lost
+    ├── Cancelled                    cancelled
     ├── ShuttingDown                 shutting_down          (retryable)
     ├── AttemptsExhausted            attempts_exhausted
     ├── SettingsInvalid              settings_invalid
@@ -203,6 +205,12 @@ class NodeFailed(DrawingError):
     code = "node_failed"
 
 
+class RequestTimeout(DrawingError):
+    """Drawing took longer than max_request_seconds; ask for fewer steps, images or pixels, or raise the limit."""
+
+    code = "request_timeout"
+
+
 class WorkflowBroken(DrawingError):
     """The nodes of a branch do not fit together; check the configured nodes."""
 
@@ -263,6 +271,12 @@ class ClaimLost(ServiceError):
     """Another worker owns the request now."""
 
     code = "claim_lost"
+
+
+class Cancelled(ServiceError):
+    """The request was cancelled before it was drawn."""
+
+    code = "cancelled"
 
 
 class ShuttingDown(ServiceError):

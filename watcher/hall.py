@@ -1,9 +1,10 @@
 """Puts the rooms together: from settings to a service that is ready to run."""
 
 import logging
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.clock import SystemClock
@@ -38,14 +39,36 @@ _log = logging.getLogger("imagegen.hall")
 _VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "numpy", "pillow")
 
 
+class Draws(Protocol):
+    """What the hall needs of a generator."""
+
+    def draw(
+        self, request: GenerationRequest, reference: ReferenceImage | None = None, *, seed: int, progress: Progress
+    ) -> Drawing:
+        """Draw an admitted request; raises ServiceError."""
+
+    def close(self) -> None:
+        """Let the drawing that is under way finish and refuse all others with ShuttingDown."""
+
+
+def ready_generator(settings: Settings) -> "Generator":
+    """A generator whose checkpoints are there; raises DrawingError where the default style cannot be drawn."""
+    _require_weights(settings)
+    return open_generator(settings)
+
+
 class Hall:
     """A running worker's parts, built from its settings."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Opens inbox and outbox, making the folders; raises SettingsInvalid if they cannot be used."""
+    def __init__(self, settings: Settings, open_studio: Callable[[Settings], Draws] = ready_generator) -> None:
+        """Opens inbox and outbox, making the folders; raises SettingsInvalid if they cannot be used.
+
+        open_studio is called before the first claim is made, and makes what draws.
+        """
         keep_apart(settings)
         self._settings = settings
-        self._generator: Generator | None = None
+        self._open_studio = open_studio
+        self._generator: Draws | None = None
         clock, worker = SystemClock(), Worker.this_process()
         place = InboxPlace(bucket=open_bucket(settings.inbox, make=True))
         outbox = Outbox(open_bucket(settings.outbox, make=True))
@@ -88,8 +111,7 @@ class Hall:
 
     def _prepare(self) -> None:
         if self._generator is None:
-            _require_weights(self._settings)
-            self._generator = open_generator(self._settings)
+            self._generator = self._open_studio(self._settings)
 
     def _draw(
         self, request: GenerationRequest, reference: ReferenceImage | None, *, seed: int, progress: Progress

@@ -38,6 +38,16 @@ class Settings(BaseSettings):
     settle_seconds: float = Field(default=30.0, ge=1, description="How long a broken file may still be written.")
     reference_seconds: float = Field(default=600.0, ge=0, description="How long to wait for a missing reference.")
     lease_seconds: float = Field(default=60.0, ge=3, description="After this much silence a worker counts as dead.")
+    max_request_seconds: float = Field(
+        default=1800.0, gt=0, description="Longest drawing of one request, without its waiting for its turn."
+    )
+    stall_seconds: float = Field(
+        default=300.0, ge=10, description="A drawing that shows no progress for so long counts as hung."
+    )
+    cancel_seconds: float = Field(
+        default=600.0, ge=0, description="How long a cancel waits for a request that is not there."
+    )
+    reserve_mib: int = Field(default=256, ge=0, description="Below this much free space nothing is claimed, MiB.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     drawing: DrawingConfig = DrawingConfig()
     styles: dict[str, dict[str, Any]] = Field(default={}, description="Styles to change or add, by name.")
