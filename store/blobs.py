@@ -35,7 +35,7 @@ class BlobStore:
         digest = Digest.of(data)
         path = blob_path(digest, extension)
         duplicate = not self._bucket.create(path, data)
-        if duplicate and not self._holds(path, digest, len(data)):
+        if duplicate and not self._keeps(path, digest, len(data)):
             self._bucket.put(path, data)
         return Blob(path=path, digest=digest, size=len(data), duplicate=duplicate)
 
@@ -45,8 +45,11 @@ class BlobStore:
         if path != blob_path(found, path.rpartition(".")[2]):
             raise BlobBroken(f"{path} holds bytes whose SHA-256 is {found}; restore the file or delete it")
 
-    def _holds(self, path: str, digest: Digest, size: int) -> bool:
+    def _keeps(self, path: str, digest: Digest, size: int) -> bool:
+        """Whether the bytes are there and whole; they count as new from now on."""
         try:
+            # a prune that runs now must not take an old blob that a new manifest is about to name
+            self._bucket.touch(path)
             return Digest.of(self._bucket.get(path, size)) == digest
         except (KeyNotFound, NotARegularFile, TooLarge):
             return False

@@ -1,6 +1,7 @@
 """The one narrow protocol that folders and S3 alike must keep."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from store.errors import InvalidKey
@@ -10,11 +11,13 @@ from store.errors import InvalidKey
 class Head:
     """What can be known of a key without reading it.
 
-    size is in bytes; version is an opaque text that changes whenever the content or its time does.
+    size is in bytes; version is an opaque text that changes whenever the content or its time does;
+    modified, in UTC, is since when the content lies under this key: it was written, touched or moved then.
     """
 
     size: int
     version: str
+    modified: datetime
 
 
 class Bucket(Protocol):
@@ -34,7 +37,7 @@ class Bucket(Protocol):
         """Read at most limit bytes; raises KeyNotFound, TooLarge, NotARegularFile."""
 
     def head(self, key: str) -> Head | None:
-        """Size and version, or None if the key is absent; raises NotARegularFile."""
+        """Size, version and time, or None if the key is absent; raises NotARegularFile."""
 
     def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
         """The keys directly under prefix ("" or "name/"), or all below it, unordered."""

@@ -6,13 +6,16 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from store.bucket import Head, check_key, check_prefix
 from store.errors import InvalidKey, KeyNotFound, NotARegularFile, StoreFull, StoreUnavailable, TooLarge
 
 _TEMPORARY = ".imagegen-"
+_DOCUMENT = ".json"
 _LINKED = 2
+_PASSING_DEPTH = 3
 _SAFE_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -41,6 +44,9 @@ class FolderBucket:
 
     def get(self, key: str, limit: int) -> bytes:
         """Read a regular file; links, pipes and devices are refused without blocking."""
+        with self._ours(key):
+            # to open a pipe or a device may wake whoever holds its other end
+            _regular(os.lstat(self._path(key)), key)
         with self._ours(key), open(self._path(key), "rb", opener=_open_safely) as file:
             size = _regular(os.fstat(file.fileno()), key).st_size
             # one byte more than allowed, in case the file grows between fstat and read
@@ -56,18 +62,25 @@ class FolderBucket:
                 status = _regular(os.lstat(self._path(key)), key)
         except KeyNotFound:
             return None
-        return Head(size=status.st_size, version=f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}")
+        version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
+        # a rename keeps the time of the content and sets the other one
+        since = datetime.fromtimestamp(max(status.st_mtime, status.st_ctime), UTC)
+        return Head(size=status.st_size, version=version, modified=since)
 
     def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
-        """Names only, without a stat for each; temporary files are left out."""
+        """Names only, without a stat for each; temporary files are left out.
+
+        A folder under the name of a document (`x.json`) is a key too: get, head and move then say or mend it.
+        """
         start = self._path(prefix[:-1]) if check_prefix(prefix) else self.root
         keys: list[str] = []
         with suppress(KeyNotFound), self._ours(prefix), os.scandir(start) as entries:
             for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    keys.append(prefix + entry.name)
-                elif recursive:
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if is_folder and recursive:
                     keys += self.list(f"{prefix}{entry.name}/", recursive=True)
+                elif not is_folder or entry.name.endswith(_DOCUMENT):
+                    keys.append(prefix + entry.name)
         return [key for key in keys if not key.rpartition("/")[2].startswith(_TEMPORARY)]
 
     def move(self, source: str, target: str) -> None:
@@ -89,9 +102,13 @@ class FolderBucket:
             os.utime(self._path(key), follow_symlinks=False)
 
     def delete(self, key: str) -> None:
-        """Unlink the file."""
+        """Unlink the file, and remove its folder if that is empty and at least three levels below the root."""
         with suppress(KeyNotFound), self._ours(key):
             os.unlink(self._path(key))
+        if key.count("/") >= _PASSING_DEPTH:
+            # the folders above come back all the time, and removing them would get in the way of whoever writes there
+            with suppress(OSError):
+                os.rmdir(self._path(key).parent)
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)

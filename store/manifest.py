@@ -122,6 +122,7 @@ class ResultManifest(Document):
     schema_version: Literal[1] = 1
     id: str
     request_file: str
+    redrive_of: str | None = Field(default=None, description="The id under which the same bytes first came.")
     status: ResultStatus
     cached: bool = False
     branch: str | None = None

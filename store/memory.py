@@ -2,6 +2,9 @@
 
 import itertools
 import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from store.bucket import Head, check_key, check_prefix
 from store.errors import KeyNotFound, TooLarge
@@ -10,9 +13,11 @@ from store.errors import KeyNotFound, TooLarge
 class MemoryBucket:
     """Keeps the Bucket promises in a dictionary; safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """now: the wall clock, in UTC."""
+        self._now = now
         self._lock = threading.Lock()
-        self._contents: dict[str, tuple[bytes, int]] = {}
+        self._contents: dict[str, tuple[bytes, Head]] = {}
         self._versions = itertools.count(1)
 
     def create(self, key: str, data: bytes) -> bool:
@@ -20,13 +25,13 @@ class MemoryBucket:
         with self._lock:
             if check_key(key) in self._contents:
                 return False
-            self._contents[key] = (bytes(data), next(self._versions))
+            self._write(key, data)
             return True
 
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """Write or overwrite."""
         with self._lock:
-            self._contents[check_key(key)] = (bytes(data), next(self._versions))
+            self._write(check_key(key), data)
 
     def get(self, key: str, limit: int) -> bytes:
         """Read at most limit bytes."""
@@ -39,10 +44,8 @@ class MemoryBucket:
     def head(self, key: str) -> Head | None:
         """The version counts the writes."""
         with self._lock:
-            if check_key(key) not in self._contents:
-                return None
-            data, version = self._contents[key]
-        return Head(size=len(data), version=str(version))
+            content = self._contents.get(check_key(key))
+        return content[1] if content else None
 
     def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
         """Keys directly under prefix, or all below it."""
@@ -55,22 +58,26 @@ class MemoryBucket:
         """Rename, replacing the target."""
         check_key(target)
         with self._lock:
-            content = self._found(source)
+            data, head = self._found(source)
             del self._contents[source]
-            self._contents[target] = content
+            self._contents[target] = (data, replace(head, modified=self._now()))
 
     def touch(self, key: str) -> None:
         """Give the key a new version."""
         with self._lock:
             data, _ = self._found(key)
-            self._contents[key] = (data, next(self._versions))
+            self._write(key, data)
 
     def delete(self, key: str) -> None:
         """Remove the key."""
         with self._lock:
             self._contents.pop(check_key(key), None)
 
-    def _found(self, key: str) -> tuple[bytes, int]:
+    def _write(self, key: str, data: bytes) -> None:
+        head = Head(size=len(data), version=str(next(self._versions)), modified=self._now())
+        self._contents[key] = (bytes(data), head)
+
+    def _found(self, key: str) -> tuple[bytes, Head]:
         try:
             return self._contents[check_key(key)]
         except KeyError as error:

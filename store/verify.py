@@ -7,9 +7,10 @@ from pydantic import ValidationError
 
 from store.blobs import FOLDER, BlobStore
 from store.bucket import Bucket
+from store.catalogue import CONFLICTS, conflict_keys, result_keys
 from store.errors import ServiceError
 from store.manifest import ImageRecord, ResultManifest
-from store.outbox import MAX_MANIFEST_BYTES, RESULTS
+from store.outbox import MAX_MANIFEST_BYTES
 
 _MAX_BLOB_BYTES = 1024 * 1024 * 1024
 
@@ -32,9 +33,9 @@ class Verdict:
 
 
 def verify(bucket: Bucket) -> Verdict:
-    """Re-hash every blob and check that every manifest's images exist and match it."""
+    """Re-hash every blob and check that every manifest's images exist and match it; conflicts have none."""
     blobs = sorted(bucket.list(f"{FOLDER}/", recursive=True))
-    manifests = sorted(key for key in bucket.list(f"{RESULTS}/") if key.endswith(".json"))
+    manifests = [*result_keys(bucket), *conflict_keys(bucket)]
     faults = [*_broken_blobs(bucket, blobs), *_broken_manifests(bucket, manifests)]
     return Verdict(blobs=len(blobs), manifests=len(manifests), faults=tuple(faults))
 
@@ -55,6 +56,8 @@ def _broken_manifests(bucket: Bucket, keys: list[str]) -> Iterator[Fault]:
         except (ServiceError, ValidationError) as error:
             yield Fault(key=key, problem=f"not a result manifest: {error}")
             continue
+        if manifest.images and key.startswith(f"{CONFLICTS}/"):
+            yield Fault(key=key, problem="is the record of a conflict, and names images")
         for image in manifest.images:
             problem = _wrong_with(bucket, image)
             if problem:

@@ -70,6 +70,7 @@ def full_manifest() -> ResultManifest:
         versions={"imagegen": "0.1.0"},
         warnings=("strength has no effect",),
         metadata={"order": 12},
+        redrive_of="r0",
         error=ErrorRecord(code="node_failed", message="a node failed", field="prompt", retryable=True),
     )
 

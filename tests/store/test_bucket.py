@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -175,6 +176,46 @@ def test_touch_of_an_absent_key_raises_and_makes_nothing(bucket: Bucket) -> None
     assert bucket.head("a") is None
 
 
+def require_just_now(bucket: Bucket, key: str, since: datetime) -> None:
+    # a file system's clock ticks more slowly than Python's
+    assert since - timedelta(seconds=1) <= head_of(bucket, key).modified <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_modified_is_when_the_key_was_written_in_utc(bucket: Bucket) -> None:
+    since = datetime.now(UTC)
+    bucket.put("a/b", b"x")
+    require_just_now(bucket, "a/b", since)
+    assert head_of(bucket, "a/b").modified.tzinfo is UTC
+
+
+@pytest.mark.parametrize("change", [lambda bucket: bucket.move("a", "b"), lambda bucket: bucket.touch("b")])
+def test_modified_is_when_the_key_was_moved_or_touched_however_old_the_content(
+    change: Callable[[Bucket], None],
+) -> None:
+    time = datetime(2026, 1, 1, tzinfo=UTC)
+    bucket = MemoryBucket(lambda: time)
+    for key in ("a", "b"):
+        bucket.put(key, b"x")
+    time += timedelta(days=1)
+    change(bucket)
+    assert head_of(bucket, "b").modified == time
+
+
+def test_a_folder_says_when_a_file_came_there_not_when_it_was_written(tmp_path: Path) -> None:
+    bucket, since = FolderBucket(tmp_path), datetime.now(UTC)
+    bucket.put("a", b"x")
+    make_older(bucket, "a")
+    bucket.move("a", "b/c")
+    require_just_now(bucket, "b/c", since)
+
+
+def test_a_time_in_a_files_future_is_told_as_it_is(tmp_path: Path) -> None:
+    bucket = FolderBucket(tmp_path)
+    bucket.put("a", b"x")
+    os.utime(tmp_path / "a", (4102444800, 4102444800))
+    assert head_of(bucket, "a").modified == datetime(2100, 1, 1, tzinfo=UTC)
+
+
 @pytest.fixture
 def tree(bucket: Bucket) -> Bucket:
     for key in ["top", "a/one", "a/two", "a/deep/three", "ab/four"]:
@@ -256,6 +297,32 @@ def test_delete_of_an_absent_key_is_fine_and_touches_no_other(bucket: Bucket) ->
     bucket.delete("a/c")
     bucket.delete("nowhere/c")
     assert bucket.list(recursive=True) == ["a/b"]
+
+
+@pytest.mark.parametrize(("key", "left"), [("a/b/c/file", ["a", "a/b"]), ("a/b/file", ["a", "a/b"]), ("a/file", ["a"])])
+def test_a_delete_removes_an_emptied_folder_three_levels_down_and_none_above(
+    tmp_path: Path, key: str, left: list[str]
+) -> None:
+    bucket = FolderBucket(tmp_path)
+    bucket.put(key, b"x")
+    bucket.delete(key)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == left
+
+
+def test_a_delete_leaves_a_folder_that_is_not_empty(tmp_path: Path) -> None:
+    bucket = FolderBucket(tmp_path)
+    for name in ("one", "two"):
+        bucket.put(f"a/b/c/{name}", b"x")
+    bucket.delete("a/b/c/one")
+    assert bucket.get("a/b/c/two", LIMIT) == b"x"
+
+
+def test_a_delete_of_a_key_that_was_moved_away_removes_its_emptied_folder(tmp_path: Path) -> None:
+    bucket = FolderBucket(tmp_path)
+    bucket.put("a/b/c/file", b"x")
+    bucket.move("a/b/c/file", "file")
+    bucket.delete("a/b/c/file")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 @pytest.mark.parametrize("use", EVERY_USE_OF_A_KEY.values(), ids=EVERY_USE_OF_A_KEY)

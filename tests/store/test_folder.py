@@ -428,3 +428,57 @@ def test_every_error_keeps_what_the_operating_system_said(folder: FolderBucket) 
         folder.get("a", LIMIT)
     assert isinstance(caught.value, ServiceError)
     assert isinstance(caught.value.__cause__, FileNotFoundError)
+
+
+def test_a_folder_under_the_name_of_a_document_is_listed_and_other_folders_are_not(folder: FolderBucket) -> None:
+    for name in ("x.json", "photos", ".imagegen", "a/y.json"):
+        (folder.root / name).mkdir(parents=True)
+    assert folder.list() == ["x.json"]
+    assert folder.list("a/") == ["a/y.json"]
+    assert folder.list(recursive=True) == []
+
+
+def test_a_folder_is_moved_with_all_it_holds(folder: FolderBucket) -> None:
+    folder.put("x.json/deep/file", b"x")
+    folder.move("x.json", "aside/x.json")
+    assert folder.list() == []
+    assert folder.get("aside/x.json/deep/file", LIMIT) == b"x"
+
+
+@pytest.mark.parametrize("code", [errno.EBUSY, errno.EACCES, errno.EXDEV])
+def test_a_folder_that_cannot_be_moved_is_a_fault_of_the_store(
+    folder: FolderBucket, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    (folder.root / "x.json").mkdir()
+    monkeypatch.setattr(os, "rename", CallFails(code))
+    with pytest.raises(StoreUnavailable, match=r"x\.json"):
+        folder.move("x.json", "aside/x.json")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("use", ["get", "head"])
+def test_what_is_not_a_regular_file_is_not_even_opened(
+    irregular: FolderBucket, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    monkeypatch.setattr(os, "open", lambda *arguments: pytest.fail("it was opened"))
+    with pytest.raises(NotARegularFile):
+        EVERY_USE_OF_A_KEY[use](irregular, "odd")
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_that_takes_the_place_of_a_file_just_seen_does_not_block(
+    folder: FolderBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.put("a", b"x")
+    seen = os.lstat(folder.root / "a")
+    (folder.root / "a").unlink()
+    os.mkfifo(folder.root / "a")
+    monkeypatch.setattr(os, "lstat", lambda path: seen)
+    with pytest.raises(NotARegularFile):
+        folder.get("a", LIMIT)
+
+
+def test_what_is_not_a_regular_file_is_moved_without_being_opened(irregular: FolderBucket) -> None:
+    kind = stat.S_IFMT((irregular.root / "odd").lstat().st_mode)
+    irregular.move("odd", "aside/odd")
+    assert stat.S_IFMT((irregular.root / "aside" / "odd").lstat().st_mode) == kind

@@ -109,6 +109,19 @@ def test_a_manifest_comes_back_from_its_bytes_as_it_was(make: Any) -> None:
     assert ResultManifest.model_validate_json(to_bytes(make())) == make()
 
 
+def test_a_manifest_names_the_id_it_is_redriven_of() -> None:
+    document = published(bare_manifest(id="r1.r1", redrive_of="r1"))
+    require_valid(document)
+    assert document["redrive_of"] == "r1"
+
+
+def test_a_manifest_from_before_there_were_redrives_can_be_read() -> None:
+    document = bare_manifest().model_dump(mode="json")
+    del document["redrive_of"]
+    require_valid(document)
+    assert ResultManifest.model_validate(document).redrive_of is None
+
+
 def test_a_person_can_read_the_bytes() -> None:
     text = to_bytes(full_manifest()).decode()
     assert text.startswith('{\n  "schema_version": 1,\n  "id": "r1",\n')

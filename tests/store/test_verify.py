@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from store.digest import Digest
 from store.folder import FolderBucket
 from store.manifest import ResultManifest
 from store.memory import MemoryBucket
@@ -118,3 +119,20 @@ def test_a_link_in_place_of_an_image_is_found(tmp_path: Path) -> None:
     bucket.move(path, "elsewhere")
     (tmp_path / path).symlink_to(tmp_path / "elsewhere")
     assert faulty_keys(verify(bucket)) == [path, RESULT]
+
+
+def test_the_record_of_a_conflict_is_checked_and_counted_as_a_manifest(bucket: MemoryBucket) -> None:
+    Outbox(bucket).publish_conflict(bare_manifest(status="rejected"), Digest.of(b"other bytes"))
+    assert verify(bucket) == Verdict(blobs=0, manifests=1, faults=())
+
+
+def test_a_broken_record_of_a_conflict_is_found(bucket: MemoryBucket) -> None:
+    bucket.put("results/conflicts/r1.12345678.json", b"{")
+    assert faulty_keys(verify(bucket)) == ["results/conflicts/r1.12345678.json"]
+
+
+def test_a_record_of_a_conflict_that_names_an_image_is_found(bucket: MemoryBucket, published: ResultManifest) -> None:
+    bucket.move(RESULT, "results/conflicts/r1.12345678.json")
+    [fault] = verify(bucket).faults
+    assert fault.key == "results/conflicts/r1.12345678.json"
+    assert "conflict" in fault.problem
