@@ -1,5 +1,6 @@
 """A claim: the right to work on one request, won by creating a numbered file."""
 
+import re
 import uuid
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from watcher.worker import Worker
 _MAX_BYTES = 64 * 1024
 _RELEASED = ".released"
 _SPENT = ".spent"
+_NUMBER = re.compile(r"\.\d+(\.released|\.spent)?$")
 
 
 class ClaimRecord(Document):
@@ -44,11 +46,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """The attempts at a request so far: the newest number, how many count, and whether one is alive."""
+    """The attempts at a request so far: the newest number, how many count, whether one is alive.
+
+    died: one of them ended without a word, with its worker.
+    """
 
     newest: int
     counted: int
     alive: bool
+    died: bool = False
 
 
 class Claims:
@@ -64,17 +70,17 @@ class Claims:
 
     def attempts(self, identifier: str) -> Attempts:
         """Count the attempts; only the newest can be alive."""
-        number, counted, alive = 0, 0, False
+        number, counted, unreleased, alive = 0, 0, 0, False
         while True:
             key = self._key(identifier, number + 1)
             if self._bucket.head(key) is not None:
-                counted, alive = counted + 1, self._is_alive(key)
+                counted, unreleased, alive = counted + 1, unreleased + 1, self._is_alive(key)
             elif self._bucket.head(key + _SPENT) is not None:
                 counted, alive = counted + 1, False
             elif self._bucket.head(key + _RELEASED) is not None:
                 alive = False
             else:
-                return Attempts(newest=number, counted=counted, alive=alive)
+                return Attempts(newest=number, counted=counted, alive=alive, died=unreleased > alive)
             number += 1
 
     def win(self, identifier: str, number: int) -> bool:
@@ -104,6 +110,12 @@ class Claims:
             for suffix in ("", _SPENT, _RELEASED):
                 self._bucket.delete(key + suffix)
             self._steadiness.forget(key)
+
+    def ids(self) -> frozenset[str]:
+        """Every id that has claims; what is remembered of claims that are gone is dropped."""
+        keys = self._bucket.list(self._prefix)
+        self._steadiness.retain(set(keys))
+        return frozenset(_NUMBER.sub("", key[len(self._prefix) :]) for key in keys)
 
     def _is_alive(self, key: str) -> bool:
         head = self._bucket.head(key)

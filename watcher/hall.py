@@ -18,14 +18,19 @@ from pipeline.weights import Weights, locate
 from store.errors import DrawingError, SettingsInvalid, ShuttingDown
 from store.location import open_bucket
 from store.outbox import Outbox
-from watcher.claim import Claims
+from watcher.activity import Activity
+from watcher.claim import Claim, Claims
 from watcher.doorbell import Doorbell
 from watcher.inbox import Inbox, InboxPlace
 from watcher.lease import Leases
 from watcher.look import Patience, Readiness
+from watcher.progress import Oversight
+from watcher.redriven import RedriveNotes
 from watcher.references import References
 from watcher.report import Reporter
-from watcher.rounds import Rounds
+from watcher.room import Room
+from watcher.rounds import Pace, Rounds
+from watcher.sentinel import Sentinel
 from watcher.service import Service
 from watcher.settings import BUILTIN, Settings
 from watcher.steadiness import Steadiness
@@ -71,25 +76,41 @@ class Hall:
         self._generator: Draws | None = None
         clock, worker = SystemClock(), Worker.this_process()
         place = InboxPlace(bucket=open_bucket(settings.inbox, make=True))
-        outbox = Outbox(open_bucket(settings.outbox, make=True))
+        results = open_bucket(settings.outbox, make=True)
+        outbox = Outbox(results)
+        folders = [Path(place).expanduser().resolve() for place in (settings.inbox, settings.outbox)]
+        self._room = Room(folders, settings.reserve_mib)
+        self._sentinels = (
+            Sentinel(folders[0], place.bucket, f"{place.state}sentinel"),
+            Sentinel(folders[1], results, ".imagegen/sentinel"),
+        )
+        self.activity = Activity(clock)
         limits = settings.drawing.limits
         references = References(place.bucket, place.incoming, limits, clock, settings.settle_seconds)
-        validator = Validator(limits, configured_styles(settings).names, references)
+        redrives = RedriveNotes(place.bucket, place.state)
+        validator = Validator(limits, configured_styles(settings).names, references, redrives.root_of)
         claims = Claims(place.bucket, f"{place.state}claims/", worker, clock, settings.lease_seconds)
         patience = Patience(settle=settings.settle_seconds, reference=settings.reference_seconds)
         readiness = Readiness(place.bucket, f"{place.state}seen/", validator, references, patience, clock)
         inbox = Inbox(place, outbox, claims, readiness, Steadiness(clock))
-        self.leases = Leases(claims.renew, settings.lease_seconds)
-        self.doorbell = Doorbell(Path(settings.inbox).expanduser().resolve())
+        self.leases = Leases(claims.renew, settings.lease_seconds, self._hangs)
+        self.doorbell = Doorbell(folders[0])
         self.service = Service(
             inbox=inbox,
             outbox=outbox,
             validator=validator,
-            reporter=Reporter(worker.name, versions(), clock),
+            reporter=Reporter(worker.name, versions(), clock, redrives.root_of),
             draw=self._draw,
             lease=self.leases.hold,
             clock=clock,
-            worker=worker.name,
+            oversight=Oversight(
+                outbox=outbox,
+                clock=clock,
+                worker=worker.name,
+                activity=self.activity,
+                is_cancelled=inbox.is_cancelled,
+                max_seconds=settings.max_request_seconds,
+            ),
             max_attempts=settings.max_attempts,
         )
         self.rounds = Rounds(
@@ -99,8 +120,12 @@ class Hall:
             self.doorbell,
             clock,
             prepare=self._prepare,
-            window=settings.window,
-            scan_seconds=settings.scan_seconds,
+            obstacle=self._obstacle,
+            pace=Pace(
+                window=settings.window,
+                scan_seconds=settings.scan_seconds,
+                cancel_seconds=settings.cancel_seconds,
+            ),
         )
 
     def stop(self) -> None:
@@ -112,6 +137,14 @@ class Hall:
     def _prepare(self) -> None:
         if self._generator is None:
             self._generator = self._open_studio(self._settings)
+
+    def _obstacle(self) -> str | None:
+        for sentinel in self._sentinels:
+            sentinel.check()
+        return self._room.lacking()
+
+    def _hangs(self, claim: Claim) -> bool:
+        return self.activity.silence(claim.id) > self._settings.stall_seconds
 
     def _draw(
         self, request: GenerationRequest, reference: ReferenceImage | None, *, seed: int, progress: Progress

@@ -2,15 +2,18 @@
 
 import bisect
 import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from store.bucket import Bucket
 from store.errors import KeyNotFound, NotARegularFile, RequestTooLarge, ServiceError, TooLarge
 from store.outbox import Outbox
+from watcher.cancel import CANCEL_SUFFIX, cancel_names, cancelled_id, is_cancel
 from watcher.claim import Claim, Claims
 from watcher.decode import MAX_BYTES
 from watcher.look import Busy, Done, Gone, Later, Look, Readiness, Ready
 from watcher.names import SUFFIX, belongs_to, is_request, request_id
+from watcher.redriven import RedriveNotes, others_wait
 from watcher.steadiness import Steadiness
 
 
@@ -23,42 +26,88 @@ class InboxPlace:
     state: str = ".imagegen/"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a scan found: the names of all request files, sorted, and the cancel files by the id they speak of."""
+
+    requests: tuple[str, ...]
+    cancels: Mapping[str, str]
+
+
 class Inbox:
     """Everything that happens to a request file; every method may be repeated without harm."""
 
     def __init__(
         self, place: InboxPlace, outbox: Outbox, claims: Claims, readiness: Readiness, arrivals: Steadiness
     ) -> None:
-        """arrivals: remembers when each request was first looked at."""
+        """arrivals: remembers when each file was first found."""
         self._place = place
         self._bucket = place.bucket
         self._outbox = outbox
         self._claims = claims
         self._readiness = readiness
         self._arrivals = arrivals
+        self._redrives = RedriveNotes(place.bucket, place.state)
 
-    def scan(self) -> list[str]:
-        """The names of all request files, sorted; the truth, whatever events were seen or missed."""
-        return sorted(name for name in self._listed() if is_request(name))
+    def scan(self) -> Found:
+        """What lies in the inbox; the truth, whatever events were seen or missed."""
+        names = self._listed()
+        requests = tuple(sorted(filter(is_request, names)))
+        self._arrivals.meet(requests)
+        return Found(requests=requests, cancels={cancelled_id(name): name for name in filter(is_cancel, names)})
+
+    def age(self, name: str) -> float:
+        """Seconds since a file was first found in the inbox."""
+        return self._arrivals.seconds(name)
 
     def look(self, name: str) -> Look:
         """What can be done about a request now; takes no claim and may be repeated at will."""
         identifier = request_id(name)
-        self._arrivals.seconds(name, identifier)
+        self.age(name)
         if self._outbox.has_result(identifier):
             return Done() if self._is_there(name) else Gone()
         waiting = self._readiness.look(self._key(name), name, identifier)
-        if waiting is not None:
+        if isinstance(waiting, Gone):
             return waiting
+        if waiting is not None and not self._cancel_lies_there(name):
+            return replace(waiting, watched=(*waiting.watched, *self._cancel_keys(name)))
         attempts = self._claims.attempts(identifier)
-        return Busy() if attempts.alive else Ready(attempt=attempts.newest + 1)
+        return Busy() if attempts.alive else Ready(attempt=attempts.newest + 1, alone=attempts.died)
+
+    def versions(self, keys: Collection[str]) -> tuple[str | None, ...]:
+        """The version that lies under each key now; None where there is nothing."""
+        return tuple(self._version(key) for key in keys)
+
+    def is_cancelled(self, claim: Claim) -> bool:
+        """Whether somebody asks that a claimed request be dropped."""
+        return self._cancel_lies_there(claim.name)
+
+    def has_result(self, identifier: str) -> bool:
+        """Whether a request is decided."""
+        return self._outbox.has_result(identifier)
+
+    def put_cancel_aside(self, name: str) -> None:
+        """Archive a cancel that has nothing to cancel any more."""
+        self._move_if_there(self._key(name), f"{self._aside('archive', cancelled_id(name))}{name}")
+        self._arrivals.forget(name)
+
+    def tidy(self) -> None:
+        """Forget what is remembered of files that are gone, and claims that a killed worker left behind."""
+        names = self._listed()
+        self._arrivals.retain(names)
+        self._readiness.retain([self._key(name) for name in names])
+        pending = {request_id(name) for name in names if is_request(name)}
+        for identifier in self._claims.ids() - pending:
+            if self._outbox.has_result(identifier):
+                self._claims.forget(identifier)
+                self._outbox.clear_progress(identifier)
 
     def claim(self, name: str, attempt: int) -> Claim | None:
         """Win the right to work on a request and read its bytes; None if there is nothing left to do."""
         identifier = request_id(name)
         if not self._claims.win(identifier, attempt):
             return None
-        claim = Claim(name=name, id=identifier, attempt=attempt, queued=self._arrivals.seconds(name, identifier))
+        claim = Claim(name=name, id=identifier, attempt=attempt, queued=self.age(name))
         try:
             return self._checked(claim)
         except ServiceError:
@@ -125,22 +174,45 @@ class Inbox:
 
     def _put_aside(self, where: str, name: str) -> None:
         identifier = request_id(name)
-        folder = f"{self._place.state}{where}/{identifier}.{uuid.uuid4().hex[:8]}/"
-        for own in [name, *self._own_files(identifier)]:
-            self._move_if_there(self._key(own), folder + own)
-        self._readiness.forget(self._key(name), identifier)
+        folder = self._aside(where, identifier)
+        # the request goes last: a crash before that is mended by the next look, which finds it decided
         self._claims.forget(identifier)
+        self._readiness.forget(self._key(name), identifier)
+        for own in [*self._files_of(name, identifier), *cancel_names(name), name]:
+            self._move_if_there(self._key(own), folder + own)
         self._arrivals.forget(name)
 
-    def _own_files(self, identifier: str) -> list[str]:
-        """Files named `<id>.<anything>`, unless a request with a longer id may own them."""
+    def _aside(self, where: str, identifier: str) -> str:
+        return f"{self._place.state}{where}/{identifier}.{uuid.uuid4().hex[:8]}/"
+
+    def _cancel_lies_there(self, name: str) -> bool:
+        return any(version is not None for version in self.versions(self._cancel_keys(name)))
+
+    def _cancel_keys(self, name: str) -> list[str]:
+        return [self._key(cancel) for cancel in cancel_names(name)]
+
+    def _version(self, key: str) -> str | None:
+        try:
+            head = self._bucket.head(key)
+        except NotARegularFile:
+            return "irregular"
+        return None if head is None else head.version
+
+    def _files_of(self, name: str, identifier: str) -> list[str]:
+        """The own files of a request, and of the id it first came under; none that another of that id may need."""
         # listed anew: a file may have come since the last scan
         names = sorted(self._listed())
+        owners = [owner for owner in (identifier, self._redrives.root_of(identifier)) if owner is not None]
+        return [own for owner in owners if not others_wait(names, name, owner) for own in self._own_files(owner, names)]
+
+    def _own_files(self, identifier: str, names: list[str]) -> list[str]:
+        """Files named `<id>.<anything>`, unless a request with a longer id may own them."""
         own: list[str] = []
         for name in names[bisect.bisect_left(names, f"{identifier}.") :]:
             if not name.startswith(f"{identifier}."):
                 break
-            if belongs_to(name, identifier) and not _has_longer_owner(name, identifier, names):
+            is_own = belongs_to(name, identifier) and not name.endswith(CANCEL_SUFFIX)
+            if is_own and not _has_longer_owner(name, identifier, names):
                 own.append(name)
         return own
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from store.errors import ClaimLost
 from watcher.claim import Claim
 
+_RENEWALS = 4
+
 _log = logging.getLogger("imagegen.lease")
 
 
@@ -29,14 +31,17 @@ class Lease:
 
 
 class Leases:
-    """Renews every held claim at a third of the lease."""
+    """Renews every held claim four times within its lease, except where the work hangs."""
 
-    def __init__(self, renew: Callable[[Claim], bool], lease_seconds: float) -> None:
-        """renew: shows a claim's life and says whether it is still ours."""
+    def __init__(
+        self, renew: Callable[[Claim], bool], lease_seconds: float, hangs: Callable[[Claim], bool] = lambda claim: False
+    ) -> None:
+        """renew: shows a claim's life and says whether it is still ours; hangs: whether its work stands still."""
         self._renew = renew
-        self._interval = lease_seconds / 3
+        self._hangs = hangs
+        self._interval = lease_seconds / _RENEWALS
         self._lock = threading.Lock()
-        self._held: dict[str, tuple[Claim, Lease]] = {}
+        self._held: dict[tuple[str, int], tuple[Claim, Lease]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
 
@@ -55,12 +60,12 @@ class Leases:
         """Keep a claim alive for as long as the block runs."""
         lease = Lease(claim)
         with self._lock:
-            self._held[claim.id] = (claim, lease)
+            self._held[claim.id, claim.attempt] = (claim, lease)
         try:
             yield lease
         finally:
             with self._lock:
-                del self._held[claim.id]
+                del self._held[claim.id, claim.attempt]
 
     def renew_all(self) -> None:
         """Renew every held claim once."""
@@ -68,11 +73,19 @@ class Leases:
             held = list(self._held.values())
         for claim, lease in held:
             try:
-                if not self._renew(claim):
+                if not self._keeps(claim):
                     lease.lose()
             except Exception:
                 # one passing error must not end the renewing; the next round tries again
                 _log.exception("a claim on %s could not be renewed", claim.id, extra={"action": "renew_failed"})
+
+    def _keeps(self, claim: Claim) -> bool:
+        if self._hangs(claim):
+            # others may take over; should the work wake up after all, it publishes nothing
+            sentence = "request %s makes no progress; its claim is given up"
+            _log.error(sentence, claim.id, extra={"action": "hung", "request_id": claim.id})
+            return False
+        return self._renew(claim)
 
     def _keep(self) -> None:
         while not self._stop.wait(self._interval):

@@ -1,17 +1,15 @@
 """One look at a request: what can be decided about it now, without claiming it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
-
-from pydantic import AwareDatetime, ValidationError
 
 from pipeline.clock import Clock
 from pipeline.request import ReferenceFile
 from store.bucket import Bucket
 from store.errors import InvalidKey, KeyNotFound, MalformedJson, RequestRejected, TooLarge
-from store.manifest import Document, to_bytes
 from watcher.decode import MAX_BYTES
 from watcher.references import References
+from watcher.seen import FirstLooks
 from watcher.steadiness import Steadiness
 from watcher.validate import Validator
 
@@ -23,10 +21,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Later:
-    """Nothing can be decided yet: why, and after how many seconds time alone decides."""
+    """Nothing can be decided yet: why, and after how many seconds time alone decides.
+
+    A change of a key in watched may decide it sooner.
+    """
 
     reason: str
     seconds: float
+    watched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +43,13 @@ class Gone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """To be claimed with this number; a bad request is ready too, it is rejected under a claim."""
+    """To be claimed with this number; a bad request is ready too, it is rejected under a claim.
+
+    alone: an earlier attempt died with its worker, so nothing else may be in hand beside this one.
+    """
 
     attempt: int
+    alone: bool = False
 
 
 Look = Done | Later | Busy | Gone | Ready
@@ -60,12 +66,6 @@ class Patience:
     reference: float = 600.0
 
 
-class SeenRecord(Document):
-    """When a request that waits for its reference was first looked at; kept over restarts."""
-
-    first_seen: AwareDatetime
-
-
 class Readiness:
     """Whether a request file and its reference are there and whole."""
 
@@ -74,11 +74,10 @@ class Readiness:
     ) -> None:
         """seen: the prefix of the notes on first looks."""
         self._bucket = bucket
-        self._seen = seen
+        self._first_looks = FirstLooks(bucket, seen, clock)
         self._validator = validator
         self._references = references
         self._patience = patience
-        self._clock = clock
         self._steadiness = Steadiness(clock)
 
     def look(self, key: str, name: str, identifier: str) -> Later | Gone | None:
@@ -91,12 +90,17 @@ class Readiness:
             return self._settling(key, error)
         except (RequestRejected, TooLarge, InvalidKey):
             return None
-        return self._expecting(identifier, request.reference_image) if request.reference_image else None
+        return self._expecting(key, identifier, request.reference_image) if request.reference_image else None
 
     def forget(self, key: str, identifier: str) -> None:
         """Drop what is remembered of a decided request."""
         self._steadiness.forget(key)
-        self._bucket.delete(self._note(identifier))
+        self._first_looks.forget(identifier)
+
+    def retain(self, present: Collection[str]) -> None:
+        """Drop what is remembered of keys that are gone."""
+        self._steadiness.retain(present)
+        self._references.retain(present)
 
     def _settling(self, key: str, error: MalformedJson) -> Later | Gone | None:
         # no part of a JSON object is valid JSON, so a file that does not parse may still be being written
@@ -104,26 +108,16 @@ class Readiness:
         if head is None:
             return Gone()
         left = self._patience.settle - self._steadiness.seconds(key, head.version)
-        return Later(reason=f"{error.message}; it may still be written", seconds=left) if left > 0 else None
+        if left <= 0:
+            return None
+        return Later(reason=f"{error.message}; it may still be written", seconds=left, watched=(key,))
 
-    def _expecting(self, identifier: str, reference: ReferenceFile) -> Later | None:
+    def _expecting(self, key: str, identifier: str, reference: ReferenceFile) -> Later | None:
         waiting = self._references.look(reference)
         if waiting is None:
             return None
-        if not waiting.missing:
-            return Later(reason=waiting.reason, seconds=waiting.seconds)
-        left = self._patience.reference - self._seconds_since_first_look(identifier)
-        return Later(reason=waiting.reason, seconds=left) if left > 0 else None
-
-    def _seconds_since_first_look(self, identifier: str) -> float:
-        key, now = self._note(identifier), self._clock.now()
-        try:
-            first = SeenRecord.model_validate_json(self._bucket.get(key, MAX_BYTES)).first_seen
-        except (KeyNotFound, ValidationError):
-            # the first look, or a note that a crash of the machine left empty
-            self._bucket.put(key, to_bytes(SeenRecord(first_seen=now)))
-            return 0.0
-        return max(now - first, timedelta()).total_seconds()
-
-    def _note(self, identifier: str) -> str:
-        return f"{self._seen}{identifier}.json"
+        left = waiting.seconds
+        if waiting.missing:
+            left = self._patience.reference - self._first_looks.seconds(identifier)
+        watched = (key, *self._references.keys(reference))
+        return Later(reason=waiting.reason, seconds=left, watched=watched) if left > 0 else None

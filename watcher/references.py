@@ -1,12 +1,14 @@
 """References in the inbox: whether one is there and whole, and its bytes once it is."""
 
+import threading
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.config import Limits
 from pipeline.reference import ReferenceImage, decode, ends_whole
-from pipeline.request import ReferenceFile
+from pipeline.request import MAX_NAME_BYTES, ReferenceFile
 from store.bucket import Bucket, Head
 from store.digest import Digest
 from store.errors import (
@@ -20,6 +22,7 @@ from store.errors import (
 from watcher.steadiness import Steadiness
 
 _FIELD = "reference_image"
+_REMEMBERED = 65_536
 TWO_LOOKS_SECONDS = 1.0
 
 
@@ -41,11 +44,14 @@ class References:
         self._limits = limits
         self._settle_seconds = settle_seconds
         self._steadiness = Steadiness(clock)
+        self._lock = threading.Lock()
+        # whether a version of a key is whole by what a request says of it: decoding it anew is the dearest look
+        self._verdicts: dict[tuple[str, Digest | None, int | None], tuple[str, bool]] = {}
 
     def look(self, reference: ReferenceFile) -> Waiting | None:
         """None if the reference can be fetched now, also where fetching will reject it for good."""
         try:
-            found = self._find(reference.name)
+            found = self._find(reference)
             if found is None:
                 return Waiting(reason=f"{reference.name} is not in the inbox yet", seconds=1.0, missing=True)
             key, head = found
@@ -55,7 +61,7 @@ class References:
 
     def fetch(self, reference: ReferenceFile) -> ReferenceImage:
         """The bytes; raises ReferenceMissing, ReferenceTooLarge, ReferenceMismatch or NotARegularFile."""
-        found = self._find(reference.name)
+        found = self._find(reference)
         if found is None:
             raise ReferenceMissing(
                 f"{reference.name} is not in the inbox; write the reference before or soon after the request",
@@ -72,15 +78,28 @@ class References:
 
     def key(self, reference: ReferenceFile) -> str | None:
         """The key under which the reference was found."""
-        found = self._find(reference.name)
+        found = self._find(reference)
         return found[0] if found else None
 
-    def _find(self, name: str) -> tuple[str, Head] | None:
+    def keys(self, reference: ReferenceFile) -> tuple[str, ...]:
+        """The keys under which the reference may come."""
         # a Mac writes Korean names decomposed, everybody else composed
-        for form in dict.fromkeys((name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))):
-            head = self._bucket.head(self._prefix + form)
+        forms = (reference.name, *(unicodedata.normalize(form, reference.name) for form in ("NFC", "NFD")))
+        # decomposed, a name may be longer than any file's can be
+        return tuple(self._prefix + form for form in dict.fromkeys(forms) if len(form.encode()) <= MAX_NAME_BYTES)
+
+    def retain(self, present: Collection[str]) -> None:
+        """Drop what is remembered of keys that are gone."""
+        self._steadiness.retain(present)
+        kept = set(present)
+        with self._lock:
+            self._verdicts = {what: verdict for what, verdict in self._verdicts.items() if what[0] in kept}
+
+    def _find(self, reference: ReferenceFile) -> tuple[str, Head] | None:
+        for key in self.keys(reference):
+            head = self._bucket.head(key)
             if head is not None:
-                return self._prefix + form, head
+                return key, head
         return None
 
     def _settling(self, reference: ReferenceFile, key: str, head: Head) -> Waiting | None:
@@ -91,12 +110,28 @@ class References:
             return self._unsettled(f"{reference.name} has {head.size} of {reference.bytes} bytes", steady)
         if reference.sha256 is None and steady < TWO_LOOKS_SECONDS:
             return Waiting(reason=f"{reference.name} may still be written", seconds=TWO_LOOKS_SECONDS - steady)
+        whole = self._is_whole(reference, key, head.version)
+        return None if whole else self._unsettled(f"{reference.name} is not whole yet", steady)
+
+    def _is_whole(self, reference: ReferenceFile, key: str, version: str) -> bool:
+        """By its digest, or else by decoding it; a version that was judged once is not read again."""
+        what = (key, reference.sha256, reference.bytes)
+        with self._lock:
+            known = self._verdicts.get(what)
+        if known is not None and known[0] == version:
+            return known[1]
+        whole = self._judged(reference, key)
+        with self._lock:
+            self._verdicts[what] = (version, whole)
+            while len(self._verdicts) > _REMEMBERED:
+                del self._verdicts[next(iter(self._verdicts))]
+        return whole
+
+    def _judged(self, reference: ReferenceFile, key: str) -> bool:
         image = ReferenceImage.of(self._read(key), reference.name)
         if reference.sha256 is not None:
-            whole = _matches(reference, image)
-        else:
-            whole = ends_whole(image.data) is True and self._decodes(image)
-        return None if whole else self._unsettled(f"{reference.name} is not whole yet", steady)
+            return _matches(reference, image)
+        return ends_whole(image.data) is True and self._decodes(image)
 
     def _unsettled(self, reason: str, steady: float) -> Waiting:
         return Waiting(reason=reason, seconds=self._settle_seconds - steady)

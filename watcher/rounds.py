@@ -3,22 +3,27 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.clock import Clock
 from store.errors import ServiceError
 from watcher.claim import Claim
-from watcher.inbox import Inbox
+from watcher.inbox import Found, Inbox
 from watcher.look import Busy, Done, Gone, Later, Look, Ready
 from watcher.names import request_id, shown
+from watcher.pending import Order, Pending, Waits
 from watcher.references import TWO_LOOKS_SECONDS
+from watcher.stray_cancels import StrayCancels
+from watcher.window import Window
 
 _log = logging.getLogger("imagegen.rounds")
 _FAULT_SECONDS = 5.0
 _PATIENT_ROUNDS = 3
-_MAX_BACK_OFF = 8
+_TIDY_SECONDS = 600.0
+# a longer scan waits for its turn: scanning then takes a tenth of the time at most
+_LONG_SCAN_SECONDS = 0.02
+_SCAN_SHARE = 0.1
 
 
 class Bell(Protocol):
@@ -32,12 +37,15 @@ class Bell(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
-    """A request that is still in the inbox, and why."""
+class Pace:
+    """How many requests are in hand at once, and the longest time between two scans, in seconds.
 
-    name: str
-    reason: str
-    seconds: float
+    cancel_seconds: how long a cancel waits for a request that is not there.
+    """
+
+    window: int = 3
+    scan_seconds: float = 5.0
+    cancel_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,42 +68,48 @@ class Rounds:
         clock: Clock,
         *,
         prepare: Callable[[], None],
-        window: int,
-        scan_seconds: float,
+        obstacle: Callable[[], str | None],
+        pace: Pace,
     ) -> None:
-        """`handle` settles a claim, in a thread of its own; `window` is how many run at once.
+        """`handle` settles a claim, in a thread of its own.
 
         `settle_again` acknowledges a request, by its file name, whose id has a result already.
 
         `prepare` is called before a claim is made, so that what it raises ends the rounds and costs no
-        request an attempt.
+        request an attempt.  `obstacle` says why nothing may be claimed now; it raises StoreUnavailable when
+        the inbox itself cannot be trusted.
         """
         self._inbox = inbox
-        self._handle = handle
+        self._window = Window(pace.window, handle, self._wait_after, bell.ring)
         self._settle_again = settle_again
         self._bell = bell
         self._clock = clock
         self._prepare = prepare
-        self._window = window
-        self._scan_seconds = scan_seconds
+        self._obstacle = obstacle
+        self._pace = pace
         self._stopping = threading.Event()
-        self._order: dict[str, None] = {}
+        self._order = Order()
+        self._waits = Waits(inbox.versions, clock)
+        self._cancels = StrayCancels(inbox, pace.cancel_seconds)
+        self._found = Found(requests=(), cancels={})
+        self._barred: str | None = None
+        self._failed: str | None = None
+        self._is_stale = False
+        self._scan_again_at = self._tidy_at = clock.monotonic()
         self._pending: dict[str, Pending] = {}
         self._is_full = False
-        # what the threads of the window change, too
-        self._settled = threading.Condition()
-        self._in_flight: set[str] = set()
-        self._retry_at: dict[str, float] = {}
 
     def serve(self) -> None:
         """Go round until stopped, then wait for what is in flight."""
         self._prepare()
-        with ThreadPoolExecutor(self._window, thread_name_prefix="request") as pool:
+        with self._window:
             while not self._stopping.is_set():
                 try:
-                    self._go_round(pool)
+                    self._go_round()
+                    self._failed = None
                 except ServiceError as error:
-                    _log.error("the inbox cannot be read: %s", error.message, extra={"action": "scan_failed"})
+                    self._failed = f"the inbox cannot be read: {error.message}"
+                    _log.error(self._failed, extra={"action": "scan_failed"})
                 self._bell.wait(self._pause())
 
     def drain(self) -> Drained:
@@ -105,19 +119,28 @@ class Rounds:
         StoreUnavailable if the inbox cannot be read.
         """
         patience, met = _PATIENT_ROUNDS, dict[str, None]()
-        with ThreadPoolExecutor(self._window, thread_name_prefix="request") as pool:
+        with self._window:
             while not self._stopping.is_set():
-                started = self._go_round(pool)
-                met |= self._order
-                self._wait_for_slots(1 if self._is_full else self._window)
+                ended = self._window.ended
+                started = self._go_round()
+                met |= dict.fromkeys(self._found.requests)
+                self._window.wait_for_an_end(ended) if self._is_full else self._window.wait_for_all()
                 soon = [pending.seconds for pending in self._pending.values() if pending.seconds <= TWO_LOOKS_SECONDS]
-                if not started and not self._is_full and not (soon and patience):
-                    break
-                if not started and not self._is_full:
+                if started or self._is_full:
+                    continue
+                if self._is_stale:
+                    self._bell.wait(self._pause())
+                elif soon and patience:
                     patience -= 1
                     self._bell.wait(max(soon))
-            self._wait_for_slots(self._window)
+                else:
+                    break
         return Drained(names=tuple(met), pending=tuple(self._left()))
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps the rounds from starting requests just now; None if all is well."""
+        return self._failed or self._barred
 
     def stop(self) -> None:
         """Start nothing more."""
@@ -126,99 +149,108 @@ class Rounds:
 
     def _left(self) -> Iterator[Pending]:
         """What lies in the inbox now; nothing is in flight."""
-        for name in self._in_order(self._inbox.scan()):
+        for name in self._order.of(self._inbox.scan().requests):
             stopped = Pending(name=shown(name), reason="the service was stopped before its turn", seconds=0.0)
             yield self._pending.get(name, stopped)
 
-    def _go_round(self, pool: ThreadPoolExecutor) -> int:
+    def _go_round(self) -> int:
         """Attend to each request in order, until all slots are taken; the number of requests started."""
         self._pending, self._is_full = {}, False
+        self._scan()
         started = 0
-        for name in self._in_order(self._inbox.scan()):
-            if self._stopping.is_set() or self._is_full:
+        for name in self._in_turn():
+            if self._window.holds(name):
+                continue
+            self._is_full = self._is_full or not self._window.has_slot()
+            if self._is_full or self._stopping.is_set():
                 break
-            if name not in self._in_flight:
-                started += self._attend(name, pool)
+            started += self._attend(name)
         return started
 
-    def _wait_for_slots(self, count: int) -> None:
-        with self._settled:
-            self._settled.wait_for(lambda: self._window - len(self._in_flight) >= count)
+    def _scan(self) -> None:
+        """Find what lies in the inbox, unless that was done just now and takes long."""
+        before = self._clock.monotonic()
+        self._is_stale = before < self._scan_again_at
+        if self._is_stale:
+            return
+        self._barred = self._obstacle()
+        self._found = self._inbox.scan()
+        self._cancels.attend(self._found)
+        if before >= self._tidy_at:
+            self._tidy_at = before + _TIDY_SECONDS
+            self._inbox.tidy()
+        self._waits.retain(set(self._found.requests))
+        now = self._clock.monotonic()
+        pause = (now - before) / _SCAN_SHARE if now - before > _LONG_SCAN_SECONDS else 0.0
+        self._scan_again_at = now + min(pause, self._pace.scan_seconds)
 
-    def _in_order(self, names: list[str]) -> list[str]:
-        present = set(names)
-        kept = [name for name in self._order if name in present]
-        self._order = dict.fromkeys([*kept, *names])
-        with self._settled:
-            self._retry_at = {name: at for name, at in self._retry_at.items() if name in present}
-        return list(self._order)
+    def _in_turn(self) -> list[str]:
+        """The cancelled ones first: they are quickly done with, and somebody wants them gone."""
+        names = self._order.of(self._found.requests)
+        if self._found.cancels:
+            names.sort(key=lambda name: request_id(name) not in self._found.cancels)
+        return names
 
-    def _attend(self, name: str, pool: ThreadPoolExecutor) -> bool:
+    def _attend(self, name: str) -> bool:
         """Act on one look; True if the request was started."""
+        if waiting := self._waits.still(name):
+            self._pending[name] = waiting
+            return False
         look = self._look(name)
         if isinstance(look, Ready):
             self._prepare()
         try:
-            return self._act(name, look, pool)
+            return self._act(name, look)
         except Exception as error:
-            return self._act(name, _after(error, name), pool)
-
-    def _act(self, name: str, look: Look, pool: ThreadPoolExecutor) -> bool:
-        match look:
-            case Done():
-                self._settle_again(name)
-            case Later():
-                self._pending[name] = Pending(name=shown(name), reason=look.reason, seconds=look.seconds)
-            case Busy():
-                self._pending[name] = Pending(name=shown(name), reason="another worker draws it", seconds=float("inf"))
-            case Ready(attempt=attempt):
-                return self._start(name, attempt, pool)
-            case Gone():
-                pass
-        return False
+            return self._act(name, _after(error, name))
 
     def _look(self, name: str) -> Look:
-        left = self._retry_at.get(name, 0.0) - self._clock.monotonic()
-        if left > 0:
-            return Later(reason="an attempt has just ended; it is looked at again", seconds=left)
         try:
             return self._inbox.look(name)
         except Exception as error:
             return _after(error, name)
 
-    def _start(self, name: str, attempt: int, pool: ThreadPoolExecutor) -> bool:
-        if len(self._in_flight) >= self._window:
+    def _act(self, name: str, look: Look) -> bool:
+        match look:
+            case Done():
+                self._settle_again(name)
+            case Later():
+                self._pending[name] = self._waits.begin(name, look)
+            case Busy():
+                self._pending[name] = Pending(name=shown(name), reason="another worker draws it", seconds=float("inf"))
+            case Ready():
+                return self._start(name, look)
+            case Gone():
+                pass
+        return False
+
+    def _start(self, name: str, ready: Ready) -> bool:
+        if self._barred is not None:
+            self._pending[name] = Pending(name=shown(name), reason=self._barred, seconds=_FAULT_SECONDS)
+            return False
+        if ready.alone and not self._window.is_empty():
+            # it may have killed its worker: nothing else is started until it has had the window to itself
             self._is_full = True
             return False
         if self._stopping.is_set():
             # asked after the slot was found free: what freed it may have stopped the rounds
             return False
-        claim = self._inbox.claim(name, attempt)
+        claim = self._inbox.claim(name, ready.attempt)
         if claim is None:
             # somebody else was faster; what comes of it is seen at the next look
-            return self._act(name, Busy(), pool)
-        _say("claimed", name, f"claimed, attempt {attempt}")
-        with self._settled:
-            self._in_flight.add(name)
-        pool.submit(self._carry, claim)
+            return self._act(name, Busy())
+        _say("claimed", name, f"claimed, attempt {ready.attempt}{', drawn alone' if ready.alone else ''}")
+        self._window.start(claim, alone=ready.alone)
         return True
 
-    def _carry(self, claim: Claim) -> None:
-        try:
-            self._handle(claim)
-        except Exception:
-            _log.exception("request %s was left", claim.id, extra={"action": "left", "request_id": claim.id})
-        finally:
-            with self._settled:
-                # still in the inbox after this: the attempt failed, so the next one waits twice as long
-                self._retry_at[claim.name] = self._clock.monotonic() + 2.0 ** min(claim.attempt, _MAX_BACK_OFF)
-                self._in_flight.discard(claim.name)
-                self._settled.notify_all()
-            self._bell.ring()
+    def _wait_after(self, claim: Claim) -> None:
+        self._waits.after_attempt(claim.name, claim.attempt)
 
     def _pause(self) -> float:
         due = [pending.seconds for pending in self._pending.values()]
-        return max(0.0, min([self._scan_seconds, *due]))
+        if self._is_stale:
+            due.append(self._scan_again_at - self._clock.monotonic())
+        return max(0.0, min([self._pace.scan_seconds, *due]))
 
 
 def _after(error: Exception, name: str) -> Later:

@@ -14,6 +14,7 @@ from pipeline.request import GenerationRequest
 from store.digest import Digest
 from store.errors import (
     AttemptsExhausted,
+    Cancelled,
     ClaimLost,
     IdConflict,
     InternalError,
@@ -27,7 +28,7 @@ from store.outbox import Outbox
 from watcher.claim import Claim
 from watcher.inbox import Inbox
 from watcher.lease import Lease
-from watcher.progress import LiveProgress
+from watcher.progress import LiveProgress, Oversight
 from watcher.report import Reporter
 from watcher.validate import Validator, ValidRequest
 
@@ -54,16 +55,17 @@ class Service:
     draw: Draw
     lease: Callable[[Claim], contextlib.AbstractContextManager[Lease]]
     clock: Clock
-    worker: str
+    oversight: Oversight
     max_attempts: int
 
     def handle(self, claim: Claim) -> None:
         """Carry one request from the door to the outbox."""
         started = self.clock.monotonic()
-        progress = LiveProgress(claim, self.outbox, self.clock, self.worker)
+        progress = LiveProgress(claim, self.oversight)
         try:
             with self.lease(claim) as lease:
                 progress.watch(lease)
+                progress.check()
                 self._require_attempts_left(claim)
                 valid = self.validator.validate(claim)
                 drawing = self.draw(valid.request, valid.reference, seed=valid.seed, progress=progress)
@@ -92,6 +94,8 @@ class Service:
         digest, decided = Digest.of(claim.content), self.outbox.result(claim.id)
         if claim.unreadable is not None or decided.request_sha256 in (None, digest):
             settle = self.inbox.reject if decided.status in ("rejected", "failed") else self.inbox.ack
+            # of a worker that died between its manifest and its ack
+            self.outbox.clear_progress(claim.id)
             settle(name)
             _say("acknowledged", claim, "has a result already; acknowledged")
             return
@@ -133,13 +137,19 @@ class Service:
             else:
                 seconds = self.clock.monotonic() - started
                 manifest = self.outbox.publish(self.reporter.ended(claim, error, progress.records, seconds))
-                self.inbox.reject(claim.name)
+                settle = self.inbox.ack if isinstance(error, Cancelled) else self.inbox.reject
+                settle(claim.name)
                 _say(manifest.status, claim, error.message)
         except ClaimLost as lost:
             _say("claim_lost", claim, lost.message)
-        except ServiceError as second:
-            # the claim stays uncounted where it can be given back; else its lease runs out
-            _say("unsettled", claim, f"could not be settled: {second.message}")
+        except Exception as second:
+            # the claim is given back uncounted where that is possible; else its lease runs out
+            _log.exception(
+                "request %s could not be settled: %s",
+                claim.id,
+                second,
+                extra={"action": "unsettled", "request_id": claim.id},
+            )
             with contextlib.suppress(ServiceError):
                 self.inbox.release(claim, counted=False)
 

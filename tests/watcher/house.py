@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,13 +20,16 @@ from store.manifest import ModelsRecord, NodeRecord, PromptRecord, ResultManifes
 from store.memory import MemoryBucket
 from store.outbox import EncodedImage, Outbox
 from tests.clock import FakeBell, FakeClock
+from watcher.activity import Activity
 from watcher.claim import Claims
 from watcher.inbox import Inbox, InboxPlace
 from watcher.lease import Leases
 from watcher.look import Patience, Readiness
+from watcher.progress import Oversight
+from watcher.redriven import RedriveNotes
 from watcher.references import References
 from watcher.report import Reporter
-from watcher.rounds import Rounds
+from watcher.rounds import Pace, Rounds
 from watcher.service import Draw, Service
 from watcher.steadiness import Steadiness
 from watcher.validate import Validator
@@ -111,6 +115,7 @@ class House:
     service: Service
     rounds: Rounds
     bell: FakeBell
+    activity: Activity
 
     def drop(self, name: str, content: bytes | None = None) -> None:
         self.incoming.put(name, request_bytes() if content is None else content)
@@ -138,6 +143,8 @@ def build(
     clock: FakeClock | None = None,
     window: int = 1,
     max_attempts: int = 3,
+    max_seconds: float = 1800.0,
+    obstacle: Callable[[], str | None] = lambda: None,
 ) -> House:
     clock = clock or FakeClock()
     incoming = incoming or MemoryBucket()
@@ -146,25 +153,41 @@ def build(
     outbox = Outbox(outgoing)
     place = InboxPlace(bucket=incoming)
     references = References(incoming, place.incoming, Limits(), clock, SETTLE)
-    validator = Validator(Limits(), STYLES, references)
+    redrives = RedriveNotes(incoming, place.state)
+    validator = Validator(Limits(), STYLES, references, redrives.root_of)
     claims = Claims(incoming, f"{place.state}claims/", worker, clock, LEASE)
     patience = Patience(settle=SETTLE, reference=REFERENCE)
     readiness = Readiness(incoming, f"{place.state}seen/", validator, references, patience, clock)
     inbox = Inbox(place, outbox, claims, readiness, Steadiness(clock))
+    activity = Activity(clock)
     service = Service(
         inbox=inbox,
         outbox=outbox,
         validator=validator,
-        reporter=Reporter(worker.name, {"imagegen": "test"}, clock),
+        reporter=Reporter(worker.name, {"imagegen": "test"}, clock, redrives.root_of),
         draw=draw or Pen(),
         lease=Leases(claims.renew, LEASE).hold,
         clock=clock,
-        worker=worker.name,
+        oversight=Oversight(
+            outbox=outbox,
+            clock=clock,
+            worker=worker.name,
+            activity=activity,
+            is_cancelled=inbox.is_cancelled,
+            max_seconds=max_seconds,
+        ),
         max_attempts=max_attempts,
     )
     bell = FakeBell(clock)
     rounds = Rounds(
-        inbox, service.handle, service.settle_again, bell, clock, prepare=lambda: None, window=window, scan_seconds=5.0
+        inbox,
+        service.handle,
+        service.settle_again,
+        bell,
+        clock,
+        prepare=lambda: None,
+        obstacle=obstacle,
+        pace=Pace(window=window),
     )
     return House(
         clock=clock,
@@ -176,4 +199,5 @@ def build(
         service=service,
         rounds=rounds,
         bell=bell,
+        activity=activity,
     )

@@ -186,3 +186,35 @@ def test_a_step_of_the_wall_clock_does_not_make_the_living_look_dead(monkeypatch
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: seen + 3600)
     assert not HERE.sees_dead(HERE)
     assert HERE.started != pytest.approx(seen, abs=3600)
+
+
+def test_an_attempt_that_ended_without_a_word_is_told_from_those_given_back() -> None:
+    bucket, clock = MemoryBucket(), FakeClock()
+    here = claims(bucket, clock)
+    claims(bucket, clock, DEAD).win("a", 1)
+    assert here.attempts("a").died
+    here.win("b", 1)
+    assert not here.attempts("b").died
+    here.release(Claim(name="b.json", id="b", attempt=1, queued=0.0), counted=True)
+    here.win("b", 2)
+    here.release(Claim(name="b.json", id="b", attempt=2, queued=0.0), counted=False)
+    assert not here.attempts("b").died
+
+
+def test_a_takeover_of_a_dead_attempt_remembers_that_it_died() -> None:
+    bucket, clock = MemoryBucket(), FakeClock()
+    here = claims(bucket, clock)
+    claims(bucket, clock, DEAD).win("a", 1)
+    here.win("a", 2)
+    found = here.attempts("a")
+    assert (found.alive, found.died, found.counted) == (True, True, 2)
+
+
+def test_the_ids_that_have_claims_are_told_whatever_their_names_hold() -> None:
+    bucket = MemoryBucket()
+    here = claims(bucket, FakeClock())
+    for identifier in ("a", "a.1", "b.released", "c"):
+        here.win(identifier, 1)
+    here.release(Claim(name="c.json", id="c", attempt=1, queued=0.0), counted=False)
+    here.win("c", 2)
+    assert here.ids() == {"a", "a.1", "b.released", "c"}

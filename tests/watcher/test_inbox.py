@@ -16,7 +16,10 @@ def test_a_scan_finds_every_request_file_and_nothing_else() -> None:
     house = build()
     for name in ("b.json", "a.json", "cup.png", ".hidden.json", ".imagegen/archive/x/old.json"):
         house.drop(name)
-    assert house.inbox.scan() == ["a.json", "b.json"]
+    assert house.inbox.scan().requests == (
+        "a.json",
+        "b.json",
+    )
 
 
 def test_a_whole_request_is_ready_for_its_first_attempt() -> None:
@@ -164,7 +167,7 @@ def test_a_claim_won_after_the_decision_acknowledges_instead_of_drawing_again() 
     house.handle("a.json")
     house.drop("a.json")
     assert house.inbox.claim("a.json", 1) is None
-    assert house.inbox.scan() == []
+    assert house.inbox.scan().requests == ()
     assert house.kept("claims") == []
 
 

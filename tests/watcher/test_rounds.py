@@ -11,7 +11,8 @@ from store.manifest import ResultManifest
 from store.memory import MemoryBucket
 from tests.watcher.house import Pen, build, picture, request_bytes
 from watcher.names import request_id
-from watcher.rounds import Rounds
+from watcher.rounds import Pace, Rounds
+from watcher.worker import Worker
 
 
 def test_a_drain_settles_everything_that_is_there_at_the_start() -> None:
@@ -83,7 +84,7 @@ def test_existing_results_are_acknowledged_and_not_drawn_again() -> None:
     drained = house.rounds.drain()
     assert drained.names == ("a.json",)
     assert len(pen.drawn) == 1
-    assert house.inbox.scan() == []
+    assert house.inbox.scan().requests == ()
 
 
 class FailsOnce:
@@ -179,7 +180,10 @@ def test_after_a_stop_what_is_being_drawn_finishes_and_nothing_new_starts() -> N
         house.drop(name)
     house.rounds.serve()
     assert house.outbox.has_result("a")
-    assert house.inbox.scan() == ["b.json", "c.json"]
+    assert house.inbox.scan().requests == (
+        "b.json",
+        "c.json",
+    )
     assert house.claims.attempts("b").newest == 0
 
 
@@ -197,8 +201,8 @@ def test_nothing_is_claimed_before_the_studio_is_ready() -> None:
         house.bell,
         house.clock,
         prepare=misconfigured,
-        window=1,
-        scan_seconds=5.0,
+        obstacle=lambda: None,
+        pace=Pace(window=1),
     )
     for start in (rounds.drain, rounds.serve):
         with pytest.raises(SettingsInvalid):
@@ -220,7 +224,7 @@ def test_other_bytes_under_a_decided_id_are_a_recorded_conflict_and_kept() -> No
     assert record.error is not None
     assert (record.status, record.error.code, record.request_sha256) == ("rejected", "id_conflict", Digest.of(other))
     assert house.kept("quarantine") == ["a.json"]
-    assert house.inbox.scan() == []
+    assert house.inbox.scan().requests == ()
 
 
 def test_an_inbox_that_is_away_is_survived_while_serving() -> None:
@@ -306,3 +310,88 @@ def test_a_rejected_request_dropped_again_goes_to_quarantine_again() -> None:
         house.rounds.drain()
     assert house.kept("quarantine") == ["a.json", "a.json"]
     assert house.kept("archive") == []
+
+
+DEAD = Worker.this_process().model_copy(update={"name": "dead", "started": 0.0})
+
+
+class Company:
+    """Draws, and notes which other requests were in hand while each was drawn."""
+
+    def __init__(self) -> None:
+        self.house: Any = None
+        self.beside: dict[str, set[str]] = {}
+        self.another_began = threading.Event()
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        name = str(request.metadata["name"])
+        if self.beside:
+            self.another_began.set()
+        self.beside[name] = set()
+        # whoever would be started beside the first one gets the time to show up
+        self.another_began.wait(0.3)
+        self.beside[name] = set(self.house.activity.ids()) - {name}
+        return Pen()(request, reference, seed=seed, progress=progress)
+
+
+def test_a_request_whose_worker_died_is_drawn_alone_and_costs_its_neighbours_nothing() -> None:
+    draw = Company()
+    house = build(draw=draw, window=3)
+    draw.house = house
+    for name in ("a", "b", "c"):
+        house.drop(f"{name}.json", request_bytes(metadata={"name": name}))
+    dead = build(incoming=house.incoming, outgoing=house.outgoing, worker=DEAD, clock=house.clock)
+    assert dead.claims.win("a", 1)
+    assert house.rounds.drain().pending == ()
+    assert draw.beside["a"] == set()
+    assert draw.beside["b"] | draw.beside["c"] != set()
+    assert [house.result(name).attempt for name in ("a", "b", "c")] == [2, 1, 1]
+
+
+def test_a_request_that_must_be_alone_waits_for_an_empty_window_and_nobody_overtakes_it() -> None:
+    draw = Company()
+    house = build(draw=draw, window=3)
+    draw.house = house
+    for name in ("a", "b", "c"):
+        house.drop(f"{name}.json", request_bytes(metadata={"name": name}))
+    dead = build(incoming=house.incoming, outgoing=house.outgoing, worker=DEAD, clock=house.clock)
+    assert dead.claims.win("b", 1)
+    house.rounds.drain()
+    assert list(draw.beside) == ["a", "b", "c"]
+    assert draw.beside == {"a": set(), "b": set(), "c": set()}
+
+
+def test_poison_uses_up_its_attempts_and_ends_in_quarantine() -> None:
+    house = build(max_attempts=3)
+    dead = build(incoming=house.incoming, outgoing=house.outgoing, worker=DEAD, clock=house.clock)
+    house.drop("poison.json")
+    for attempt in (1, 2, 3):
+        assert dead.claims.win("poison", attempt)
+    house.rounds.drain()
+    result = house.result("poison")
+    assert (result.status, result.attempt) == ("failed", 4)
+    assert result.error is not None
+    assert result.error.code == "attempts_exhausted"
+    assert house.kept("quarantine") == ["poison.json"]
+
+
+def test_claims_that_a_killed_worker_left_behind_are_swept() -> None:
+    house = build()
+    house.drop("a.json")
+    house.rounds.drain()
+    dead = build(incoming=house.incoming, outgoing=house.outgoing, worker=DEAD, clock=house.clock)
+    assert dead.claims.win("a", 1)
+    house.clock.advance(600)
+    house.rounds.drain()
+    assert house.incoming.list(".imagegen/claims/") == []
+
+
+def test_nothing_is_remembered_of_requests_that_are_done() -> None:
+    house = build()
+    for number in range(50):
+        house.drop(f"{number}.json")
+    house.rounds.drain()
+    house.clock.advance(600)
+    house.rounds.drain()
+    kept = [house.inbox._arrivals._seen, house.claims._steadiness._seen, house.rounds._waits._waits]
+    assert kept == [{}, {}, {}]

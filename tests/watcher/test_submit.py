@@ -84,4 +84,4 @@ def test_an_id_with_the_result_of_another_request_is_refused() -> None:
     house.rounds.drain()
     with pytest.raises(InvalidField, match="result of another request"):
         drop(house.incoming, house.outbox, "a", {"prompt": "강아지"})
-    assert house.inbox.scan() == []
+    assert house.inbox.scan().requests == ()
