@@ -16,9 +16,14 @@ from store.location import open_bucket
 from store.manifest import ResultManifest
 from store.verify import verify as verify_outbox
 from watcher.commands import models
+from watcher.commands.cancel import cancel
 from watcher.commands.generate import generate
+from watcher.commands.health import health
 from watcher.commands.options import EXIT_FAILED, EXIT_MISUSED, Config, InboxOption, ModelsOption, OutboxOption
+from watcher.commands.prune import prune
+from watcher.commands.redrive import redrive
 from watcher.commands.run import run
+from watcher.commands.status import status
 from watcher.commands.submit import submit
 from watcher.commands.tables import findings_table, wide_console
 from watcher.doctor import examine
@@ -42,6 +47,11 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 app.command()(run)
 app.command()(submit)
 app.command()(generate)
+app.command()(status)
+app.command()(cancel)
+app.command()(redrive)
+app.command()(prune)
+app.command()(health)
 app.add_typer(models.app, name="models")
 
 

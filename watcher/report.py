@@ -1,27 +1,36 @@
 """Writes the manifest of a request: what was asked, what was drawn, or why not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
 from pipeline.clock import Clock
 from pipeline.drawing import Drawing
 from store.digest import Digest
-from store.errors import RequestRejected, ServiceError
+from store.errors import Cancelled, RequestRejected, ServiceError
 from store.manifest import ErrorRecord, NodeRecord, ResultManifest, ResultStatus, Timings
 from watcher.claim import Claim
 from watcher.decode import decode
 from watcher.names import shown
+from watcher.redriven import never_redriven
 from watcher.validate import ValidRequest
 
 
 class Reporter:
     """Fills in what every manifest of this worker says alike."""
 
-    def __init__(self, worker: str, versions: Mapping[str, str], clock: Clock) -> None:
+    def __init__(
+        self,
+        worker: str,
+        versions: Mapping[str, str],
+        clock: Clock,
+        redrive_of: Callable[[str], str | None] = never_redriven,
+    ) -> None:
+        """redrive_of: the id under which the bytes of an id first came, if it is redriven."""
         self._worker = worker
         self._versions = dict(versions)
         self._clock = clock
+        self._redrive_of = redrive_of
 
     def succeeded(self, claim: Claim, valid: ValidRequest, drawing: Drawing, seconds: float) -> ResultManifest:
         """The manifest of a drawn request; its images are added when they are stored.
@@ -31,6 +40,7 @@ class Reporter:
         return ResultManifest(
             id=claim.id,
             request_file=shown(claim.name),
+            redrive_of=self._redrive_of(claim.id),
             status="succeeded",
             branch=drawing.branch,
             request=valid.document,
@@ -49,14 +59,14 @@ class Reporter:
         )
 
     def ended(self, claim: Claim, error: ServiceError, nodes: Sequence[NodeRecord], seconds: float) -> ResultManifest:
-        """The manifest of a request that has no picture: rejected if the request is at fault, else failed."""
-        status: ResultStatus = "rejected" if isinstance(error, RequestRejected) else "failed"
+        """The manifest of a request that has no picture: cancelled, rejected if the request is at fault, or failed."""
         document = _as_received(claim.content)
         metadata = document.get("metadata") if document else None
         return ResultManifest(
             id=claim.id,
             request_file=shown(claim.name),
-            status=status,
+            redrive_of=self._redrive_of(claim.id),
+            status=_status(error),
             request=document,
             request_sha256=None if claim.unreadable else Digest.of(claim.content),
             nodes=tuple(nodes),
@@ -68,6 +78,12 @@ class Reporter:
             metadata=metadata if isinstance(metadata, dict) else {},
             error=ErrorRecord(code=error.code, message=error.message, field=error.field, retryable=error.retryable),
         )
+
+
+def _status(error: ServiceError) -> ResultStatus:
+    if isinstance(error, Cancelled):
+        return "cancelled"
+    return "rejected" if isinstance(error, RequestRejected) else "failed"
 
 
 def _as_received(content: bytes) -> dict[str, JsonValue] | None:

@@ -1,5 +1,6 @@
 """What an operator may set: environment variables, imagegen.toml, and the defaults."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from store.errors import SettingsInvalid
 
 CONFIG_FILE = "imagegen.toml"
 BUILTIN = "builtin"
+
+
+def _run_dir() -> Path:
+    # not XDG_RUNTIME_DIR, which a service, a login and a probe of one user see differently
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"imagegen-{os.geteuid()}"  # noqa: S108 - its owner is checked
 
 
 class Settings(BaseSettings):
@@ -48,6 +54,10 @@ class Settings(BaseSettings):
         default=600.0, ge=0, description="How long a cancel waits for a request that is not there."
     )
     reserve_mib: int = Field(default=256, ge=0, description="Below this much free space nothing is claimed, MiB.")
+    heartbeat_seconds: float = Field(
+        default=60.0, ge=5, description="The supervisor kills a worker that gave no sign of life for so long."
+    )
+    run_dir: Path = Field(default_factory=_run_dir, description="Folder of the heartbeat that health reads.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     drawing: DrawingConfig = DrawingConfig()
     styles: dict[str, dict[str, Any]] = Field(default={}, description="Styles to change or add, by name.")

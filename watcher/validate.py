@@ -1,6 +1,6 @@
 """From the bytes of a claimed request to what can be drawn, or the reason why not."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -13,7 +13,8 @@ from store.digest import Digest
 from store.errors import IdMismatch
 from watcher.claim import Claim
 from watcher.decode import decode
-from watcher.names import SUFFIX
+from watcher.names import SUFFIX, request_id
+from watcher.redriven import never_redriven
 from watcher.references import References
 
 _SEED_DIGITS = 8
@@ -33,10 +34,18 @@ class ValidRequest:
 class Validator:
     """Knows the limits and styles that hold here."""
 
-    def __init__(self, limits: Limits, styles: Collection[str], references: References) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        styles: Collection[str],
+        references: References,
+        redrive_of: Callable[[str], str | None] = never_redriven,
+    ) -> None:
+        """redrive_of: the id under which the bytes of an id first came, if it is redriven."""
         self._limits = limits
         self._styles = styles
         self._references = references
+        self._redrive_of = redrive_of
 
     def read(self, name: str, content: bytes) -> GenerationRequest:
         """The request in a file; raises RequestRejected."""
@@ -57,7 +66,8 @@ class Validator:
     def _admitted(self, name: str, document: dict[str, JsonValue]) -> GenerationRequest:
         request = admit(document, self._limits, self._styles)
         stem = name.removesuffix(SUFFIX)
-        if request.id is not None and request.id != stem:
+        # a redriven request names the id it first came under
+        if request.id not in (None, stem) and request.id != self._redrive_of(request_id(name)):
             raise IdMismatch(
                 f"id: found {request.id!r}; allowed: {stem!r}, the file name without {SUFFIX}, or no id at all",
                 field="id",

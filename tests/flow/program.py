@@ -16,6 +16,7 @@ def environment(cache: Path) -> dict[str, str]:
         **clean,
         "HF_HUB_OFFLINE": "1",
         "IMAGEGEN_CACHE": str(cache),
+        "IMAGEGEN_RUN_DIR": str(cache / "run"),
         "IMAGEGEN_DRAWING__THREADS": "1",
         "COLUMNS": "200",
     }

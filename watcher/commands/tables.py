@@ -1,6 +1,6 @@
 """Results as tables for a person at a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -8,8 +8,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from store.manifest import ResultManifest
+from store.prune import Removed
 from watcher.doctor import Finding
-from watcher.rounds import Pending
+from watcher.pending import Pending
+from watcher.running import Running
+from watcher.status import Waiting
 
 _MOST_ROWS = 50
 _WIDTH = 190
@@ -35,9 +38,7 @@ def results_table(results: Sequence[ResultManifest], outbox: str) -> Table:
             f"{result.timings.total:.1f}",
             outcome,
         )
-    if len(results) > _MOST_ROWS:
-        table.caption = f"and {len(results) - _MOST_ROWS} more"
-    return table
+    return _cut(table, len(results))
 
 
 def pending_table(pending: Sequence[Pending]) -> Table:
@@ -45,9 +46,7 @@ def pending_table(pending: Sequence[Pending]) -> Table:
     table = _table("still in the inbox", "why")
     for item in pending[:_MOST_ROWS]:
         table.add_row(escape(item.name), escape(item.reason))
-    if len(pending) > _MOST_ROWS:
-        table.caption = f"and {len(pending) - _MOST_ROWS} more"
-    return table
+    return _cut(table, len(pending))
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:
@@ -56,6 +55,47 @@ def findings_table(findings: Iterable[Finding]) -> Table:
     for finding in findings:
         mark = "[green]✓[/]" if finding.well else "[red]✗[/]"
         table.add_row(mark, finding.subject, escape(finding.found), "" if finding.well else escape(finding.advice))
+    return table
+
+
+def counts_table(counts: Mapping[str, int]) -> Table:
+    """How many requests are in which state."""
+    table = _table("requests", "")
+    for state, count in counts.items():
+        table.add_row(state, str(count))
+    return table
+
+
+def running_table(running: Sequence[Running]) -> Table:
+    """Who draws what, and how far it is."""
+    table = _table("running", "attempt", "worker", "alive", "node", "step", "claimed at", "progress at")
+    for item in running[:_MOST_ROWS]:
+        step = f"{item.step} of {item.steps}" if item.steps else ""
+        cells = (item.id, str(item.attempt), item.worker or "-", "yes" if item.alive else "no", item.node or "-", step)
+        table.add_row(*map(escape, cells), item.claimed_at or "-", escape(item.updated_at or "-"))
+    return _cut(table, len(running))
+
+
+def waiting_table(waiting: Sequence[Waiting]) -> Table:
+    """What nobody works on."""
+    table = _table("pending", "id", "tried")
+    for item in waiting[:_MOST_ROWS]:
+        table.add_row(escape(item.file), escape(item.id), str(item.tried))
+    return _cut(table, len(waiting))
+
+
+def pruned_table(removed: Sequence[Removed], *, dry_run: bool) -> Table:
+    """What a prune removed, or would."""
+    table = _table("would be removed" if dry_run else "removed", "files", "bytes")
+    for item in removed:
+        table.add_row(item.kind, str(item.count), str(item.bytes))
+    table.add_row("together", str(sum(item.count for item in removed)), str(sum(item.bytes for item in removed)))
+    return table
+
+
+def _cut(table: Table, rows: int) -> Table:
+    if rows > _MOST_ROWS:
+        table.caption = f"and {rows - _MOST_ROWS} more"
     return table
 
 
