@@ -67,7 +67,7 @@ def _rejection(errors: list[ErrorDetails]) -> RequestRejected:
 def _field(error: ErrorDetails) -> str:
     if error["type"] == "inconsistent":
         return str(error["ctx"]["field"])
-    return ".".join(str(part) for part in error["loc"])
+    return _cut(".".join(str(part) for part in error["loc"]))
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -90,5 +90,8 @@ def _unknown(field: str, document: type[Document]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    return _cut(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

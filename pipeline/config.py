@@ -14,6 +14,7 @@ class Limits(Document):
     max_images: int = Field(default=8, ge=1, le=64, description="Largest num_images.")
     max_reference_bytes: int = Field(default=32 * MIB, ge=1024, description="Largest reference file.")
     max_reference_pixels: int = Field(default=40_000_000, ge=4096, description="Largest reference, width x height.")
+    max_reference_side: int = Field(default=16384, ge=64, description="Largest side of a reference, pixels.")
 
 
 class DrawingConfig(Document):

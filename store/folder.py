@@ -15,6 +15,8 @@ from store.errors import InvalidKey, KeyNotFound, NotARegularFile, StoreFull, St
 _TEMPORARY = ".imagegen-"
 _DOCUMENT = ".json"
 _LINKED = 2
+# the last second of the year 9999, beyond which datetime does not go
+_LATEST = 253402300799.0
 _PASSING_DEPTH = 3
 _SAFE_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -63,9 +65,7 @@ class FolderBucket:
         except KeyNotFound:
             return None
         version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
-        # a rename keeps the time of the content and sets the other one
-        since = datetime.fromtimestamp(max(status.st_mtime, status.st_ctime), UTC)
-        return Head(size=status.st_size, version=version, modified=since)
+        return Head(size=status.st_size, version=version, modified=_since(status))
 
     def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
         """Names only, without a stat for each; temporary files are left out.
@@ -184,6 +184,12 @@ def _regular(status: os.stat_result, key: str) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
         raise NotARegularFile(f"{key!r} is not a regular file; write a plain file under this name")
     return status
+
+
+def _since(status: os.stat_result) -> datetime:
+    # a rename keeps the time of the content and sets the other one; anybody may set a time out of our range
+    seconds = max(status.st_mtime, status.st_ctime)
+    return datetime.fromtimestamp(min(max(seconds, 0.0), _LATEST), UTC)
 
 
 def _sync_directory(path: Path) -> None:

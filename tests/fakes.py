@@ -104,3 +104,44 @@ class FileGrowsAfterStat:
         with self._path.open("ab") as file:
             file.write(self._more)
         return status
+
+
+class DiskFullAtWrite:
+    """Stands for os.fdopen: files below a folder find room before the given one, counted from 1, and none from there on.
+
+    The error comes with the bytes, when the empty file is there already.
+    """
+
+    def __init__(self, folder: Path, fails_at: int, code: int) -> None:
+        self._fdopen = os.fdopen
+        self._folder = folder
+        self._fails_at: int | None = fails_at
+        self._code = code
+        self._written = 0
+
+    @property
+    def has_failed(self) -> bool:
+        return self._fails_at is not None and self._written >= self._fails_at
+
+    def make_room(self) -> None:
+        self._fails_at = None
+
+    def __call__(self, descriptor: int, mode: str) -> Any:
+        file = self._fdopen(descriptor, mode)
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_relative_to(self._folder):
+            self._written += 1
+            if self.has_failed:
+                return _FileWithoutRoom(file, self._code)
+        return file
+
+
+class _FileWithoutRoom:
+    def __init__(self, file: Any, code: int) -> None:
+        self._file = file
+        self.write = CallFails(code)
+
+    def __enter__(self) -> "_FileWithoutRoom":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,6 +29,8 @@ _OTHER_ENCODINGS = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+# the first characters of a JSON text are ASCII; a file that was only given its length in advance is NULs to its end
+_WIDE = re.compile(rb"[^\0]\0[^\0]\0|\0[^\0]\0[^\0]|[^\0]\0\0\0[^\0]|\0\0\0[^\0]")
 
 
 def decode(content: bytes) -> dict[str, JsonValue]:
@@ -59,6 +62,8 @@ def _text(content: bytes) -> str:
     for mark, name in _OTHER_ENCODINGS.items():
         if content.startswith(mark):
             raise NotUtf8(f"the request is saved as {name}; save it as UTF-8")
+    if _WIDE.match(content):
+        raise NotUtf8("the request looks like UTF-16 or UTF-32 without a mark; save it as UTF-8")
     try:
         return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ from store.digest import Digest
 
 SUFFIX = ".json"
 _ID = re.compile(ID_PATTERN)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HASHED = "n-"
 _HASH_DIGITS = 16
 
@@ -31,5 +32,11 @@ def belongs_to(name: str, identifier: str) -> bool:
 
 
 def shown(name: str) -> str:
-    """A name as text that can always be written, also where its bytes are not UTF-8."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A name as one line of text that can always be written; a byte that is not UTF-8 stands there as its number."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return one_line(text)
+
+
+def one_line(text: str) -> str:
+    """The text with each control character written out, so that nobody can forge a line or steer a terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -1,10 +1,10 @@
 """The node that brings a reference into the shape it is drawn in."""
 
-import struct
 import warnings
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from PIL import ExifTags, Image, ImageOps
 from pydantic import JsonValue
 
@@ -25,6 +25,12 @@ _TURNS: dict[object, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
 
 
 class Preprocessing(BaseNode):
@@ -39,14 +45,26 @@ class Preprocessing(BaseNode):
         reference = _present(state.reference)
         image = decode(reference, self.studio.config.limits)
         size = state.sampling.size
-        fitted = ImageOps.fit(_opaque(_upright(image)), (size.drawn_width, size.drawn_height), Image.Resampling.LANCZOS)
+        init_image = fitted(image, (size.drawn_width, size.drawn_height))
         detail: dict[str, JsonValue] = {
             "name": reference.name,
             "sha256": reference.digest,
             "width": image.width,
             "height": image.height,
         }
-        return Done(state=replace(state, init_image=fitted), detail=detail)
+        return Done(state=replace(state, init_image=init_image), detail=detail)
+
+
+def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The reference upright, on white where transparent, cut and scaled to a size: RGB.
+
+    Cut and scaled first, so that turning it and laying it on white cost no copies of a large one: with
+    decoding, 40 million pixels take 640 MiB at most.
+    """
+    turn = _TURNS.get(_orientation(image))
+    lying = size[::-1] if turn in _SIDEWAYS else size
+    small = ImageOps.fit(_scalable(image), lying, Image.Resampling.LANCZOS)
+    return _opaque(small if turn is None else small.transpose(turn))
 
 
 def _present(reference: ReferenceImage | None) -> ReferenceImage:
@@ -55,26 +73,49 @@ def _present(reference: ReferenceImage | None) -> ReferenceImage:
     return reference
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    # exif_transpose would write all tags back, and one broken tag would cost a picture that is whole
-    turn = _TURNS.get(_orientation(image))
-    return image if turn is None else image.transpose(turn)
-
-
 def _orientation(image: Image.Image) -> object:
+    # exif_transpose would write all tags back, and one broken tag would cost a picture that is whole
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return image.getexif().get(ExifTags.Base.Orientation)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):
+    except Exception:
+        # tags of unknown origin are parsed here; whatever that raises, the picture is drawn as it lies
         return None
 
 
+def _scalable(image: Image.Image) -> Image.Image:
+    """The same picture in a mode whose pixels can be mixed."""
+    if image.mode.startswith("I"):
+        return _eight_bits(image)
+    if image.mode in ("RGBA", "LA"):
+        return image
+    if "transparency" in image.info:
+        return _with_transparency(image)
+    return image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
+
+
+def _with_transparency(image: Image.Image) -> Image.Image:
+    try:
+        return image.convert("RGBA")
+    except (AssertionError, ValueError):
+        # a transparent colour of another kind than the pixels; as everywhere, it then counts for nothing
+        del image.info["transparency"]
+        return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey without its lower bits; convert() would clip every value over 255 to white."""
+    pixels = np.asarray(image)
+    grey = (pixels >> 8).clip(0, 255).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[pixels == transparent] = 255
+    return Image.fromarray(grey)
+
+
 def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        # 16-bit grey: convert() would clip every value over 255 to white
-        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, _BACKGROUND), rgba).convert("RGB")
-    return image.convert("RGB")
+    if image.mode not in ("RGBA", "LA"):
+        return image.convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, _BACKGROUND), rgba).convert("RGB")

@@ -292,3 +292,11 @@ def test_a_request_knows_which_fields_were_set_even_to_their_default() -> None:
     assert request.asks_for("num_images")
     assert request.asks_for("strength")
     assert not request.asks_for("seed")
+
+
+def test_an_unknown_field_with_an_endless_name_is_named_by_its_beginning() -> None:
+    with pytest.raises(UnknownField) as caught:
+        admit({"prompt": "a cat", "x" * 200_000: 1}, Limits(), {"anime"})
+    assert len(caught.value.message) < 1000
+    assert caught.value.field is not None
+    assert len(caught.value.field) < 100

@@ -2,17 +2,23 @@
 
 import random
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
+from pathlib import Path
+from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pipeline.config import Limits
+from pipeline.nodes.preprocessing import fitted
 from pipeline.reference import ReferenceImage, decode, ends_whole
 from store.digest import Digest
 from store.errors import ReferenceTooLarge, ReferenceUnreadable, RequestRejected
-from tests.pipeline.samples import BLUE, RED, encoded, oriented, quarters
+from tests.pipeline import hostile_images
+from tests.pipeline.samples import BLUE, GREEN, RED, WHITE, corners, encoded, oriented, quarters
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ALLOWED = ("PNG", "JPEG", "WEBP")
@@ -163,3 +169,130 @@ def test_a_whole_file_ends_whole_and_a_shorter_one_does_not(image_format: str) -
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"GIF89a", b"RIFF\0\0\0\0WAVE"], ids=ascii)
 def test_of_other_files_nobody_knows_whether_they_end_whole(data: bytes) -> None:
     assert ends_whole(data) is None
+
+
+TOO_LARGE, UNREADABLE, ODD = hostile_images.too_large(), hostile_images.unreadable(), hostile_images.odd()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("data", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_a_picture_that_costs_too_much_is_refused_before_it_is_decoded(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("a pixel was decoded"))
+    with pytest.raises(ReferenceTooLarge, match="allowed: at most"):
+        decoded(data)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("data", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_whole_picture_is_refused_with_one_code(data: bytes) -> None:
+    with pytest.raises(ReferenceUnreadable) as caught:
+        decoded(data)
+    assert (caught.value.code, caught.value.field) == ("reference_unreadable", "reference_image")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("data", ODD.values(), ids=ODD)
+def test_an_odd_but_whole_picture_is_decoded_and_prepared(data: bytes) -> None:
+    image = fitted(decoded(data), (64, 48))
+    assert (image.mode, image.size) == ("RGB", (64, 48))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ODD if name.startswith(("CMYK", "JPEG on", "JPEG with", "MPO", "PNG"))]
+)
+def test_an_odd_picture_stands_upright_in_its_own_colours(name: str) -> None:
+    assert corners(fitted(decoded(ODD[name]), (64, 48))) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize(("name", "most"), [("16-bit grey", 63), ("16-bit RGB", 63)])
+def test_of_16_bits_the_upper_8_are_kept(name: str, most: int) -> None:
+    ramp = fitted(decoded(ODD[name]), (64, 48))
+    assert ramp.getextrema() == ((0, most),) * 3
+
+
+def test_a_transparent_16_bit_grey_lies_on_white() -> None:
+    grey = encoded(Image.new("I;16", (64, 48), 0x1200), transparency=0x1200)
+    assert fitted(decoded(grey), (64, 48)).getextrema() == ((255, 255),) * 3
+
+
+def test_the_largest_side_of_a_reference_is_a_limit() -> None:
+    limits = Limits(max_reference_side=100)
+    assert decoded(encoded(Image.new("RGB", (100, 7))), limits).size == (100, 7)
+    with pytest.raises(ReferenceTooLarge, match="found 101x7 pixels; allowed: at most 100 a side"):
+        decoded(encoded(Image.new("RGB", (101, 7))), limits)
+
+
+def test_a_jpeg_may_have_as_many_scans_as_encoders_write_and_no_more() -> None:
+    assert decoded(hostile_images.progressive_jpeg(64, 99)).size == (64, 64)
+    with pytest.raises(ReferenceUnreadable, match="more than 100 scans"):
+        decoded(hostile_images.progressive_jpeg(64, 100))
+
+
+def test_a_jpeg_that_only_lacks_its_end_mark_has_all_its_pixels() -> None:
+    data = encoded(quarters(64, 48), "JPEG")
+    assert decoded(data[:-2] + bytes(8)).size == (64, 48)
+
+
+def test_whatever_a_decoder_raises_over_strange_bytes_is_a_rejection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(image: Image.Image) -> None:
+        raise IndexError("nobody foresaw this")
+
+    data = encoded(quarters(8, 8), "JPEG")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", raises)
+    with pytest.raises(ReferenceUnreadable, match="nobody foresaw this"):
+        decoded(data)
+
+
+def test_a_machine_without_memory_is_not_the_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(image: Image.Image) -> None:
+        raise MemoryError
+
+    data = encoded(quarters(8, 8), "JPEG")
+    monkeypatch.setattr(ImageFile.ImageFile, "load", raises)
+    with pytest.raises(MemoryError):
+        decoded(data)
+
+
+MEASURED = """
+import sys
+from pipeline.config import Limits
+from pipeline.nodes.preprocessing import fitted
+from pipeline.reference import ReferenceImage, decode
+
+def peak():
+    status = open("/proc/self/status").read()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+data = open(sys.argv[1], "rb").read()
+before = peak()
+fitted(decode(ReferenceImage.of(data), Limits()), (1024, 1024))
+print(peak() - before)
+"""
+LARGEST = {
+    "RGBA PNG": (lambda: encoded(Image.new("RGBA", (8000, 5000)), compress_level=1), 400),
+    "RGB PNG with a transparent colour": (
+        lambda: encoded(Image.new("RGB", (8000, 5000)), transparency=(1, 2, 3), compress_level=1),
+        560,
+    ),
+    "progressive CMYK JPEG": (
+        lambda: encoded(Image.new("CMYK", (8000, 5000)), "JPEG", progressive=True),
+        540,
+    ),
+    "RGBA WebP": (
+        lambda: encoded(Image.new("RGBA", (8000, 5000), (1, 2, 3, 4)), "WEBP", lossless=True, method=0),
+        720,
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("data", "most"), LARGEST.values(), ids=LARGEST)
+def test_the_largest_reference_takes_no_more_memory_than_stated(data: Any, most: int, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(data())
+    process = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(tmp_path / "large")], capture_output=True, text=True, check=True
+    )
+    assert int(process.stdout) < most, "MiB"

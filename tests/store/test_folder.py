@@ -482,3 +482,16 @@ def test_what_is_not_a_regular_file_is_moved_without_being_opened(irregular: Fol
     kind = stat.S_IFMT((irregular.root / "odd").lstat().st_mode)
     irregular.move("odd", "aside/odd")
     assert stat.S_IFMT((irregular.root / "aside" / "odd").lstat().st_mode) == kind
+
+
+@pytest.mark.parametrize("seconds", [2**40, 0, -(2**33)])
+def test_a_file_from_a_time_that_no_calendar_has_is_looked_at_like_any_other(tmp_path: Path, seconds: int) -> None:
+    bucket = FolderBucket(tmp_path)
+    bucket.put("a", b"1")
+    try:
+        os.utime(tmp_path / "a", (seconds, seconds))
+    except OverflowError:
+        pytest.skip("this file system does not keep such a time")
+    head = bucket.head("a")
+    assert head is not None
+    assert head.size == 1

@@ -85,3 +85,15 @@ def test_a_syntax_error_names_line_and_column() -> None:
 def test_any_bytes_give_an_object_or_a_rejection(content: bytes) -> None:
     with contextlib.suppress(RequestRejected):
         assert isinstance(decode(content), dict)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_encodings_are_named_without_their_mark_even_if_all_is_ascii(encoding: str) -> None:
+    with pytest.raises(NotUtf8, match="UTF-16 or UTF-32"):
+        decode('{"prompt": "cat"}'.encode(encoding))
+
+
+@pytest.mark.parametrize("written", [0, 1, 2, 10])
+def test_a_file_whose_length_was_given_in_advance_may_still_be_completed(written: int) -> None:
+    with pytest.raises(MalformedJson):
+        decode(b'{"prompt": "cat"}'[:written] + bytes(100))
