@@ -33,7 +33,7 @@ class FolderBucket:
         with self._ours(key), self._temporary(target, data, durable=True) as temporary:
             if not _link(temporary, target):
                 return False
-            _sync_directory(target.parent)
+            _sync_directory(_parent(target))
         return True
 
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
@@ -42,7 +42,7 @@ class FolderBucket:
         with self._ours(key), self._temporary(target, data, durable=durable) as temporary:
             os.replace(temporary, target)
             if durable:
-                _sync_directory(target.parent)
+                _sync_directory(_parent(target))
 
     def get(self, key: str, limit: int) -> bytes:
         """Read a regular file; links, pipes and devices are refused without blocking."""
@@ -72,7 +72,7 @@ class FolderBucket:
 
         A folder under the name of a document (`x.json`) is a key too: get, head and move then say or mend it.
         """
-        start = self._path(prefix[:-1]) if check_prefix(prefix) else self.root
+        start = self._path(prefix[:-1]) if check_prefix(prefix) else str(self.root)
         keys: list[str] = []
         with suppress(KeyNotFound), self._ours(prefix), os.scandir(start) as entries:
             for entry in entries:
@@ -93,8 +93,8 @@ class FolderBucket:
                 os.lstat(old)
                 self._make_parent(new)
                 os.rename(old, new)
-            _sync_directory(new.parent)
-            _sync_directory(old.parent)
+            _sync_directory(_parent(new))
+            _sync_directory(_parent(old))
 
     def touch(self, key: str) -> None:
         """Set the modification time to now, by the clock of the file system's server."""
@@ -108,23 +108,25 @@ class FolderBucket:
         if key.count("/") >= _PASSING_DEPTH:
             # the folders above come back all the time, and removing them would get in the way of whoever writes there
             with suppress(OSError):
-                os.rmdir(self._path(key).parent)
+                os.rmdir(_parent(self._path(key)))
 
-    def _path(self, key: str) -> Path:
-        return self.root / check_key(key)
+    def _path(self, key: str) -> str:
+        # not a Path, which interns each of its parts: memory grew with names that never come again
+        return f"{self.root}/{check_key(key)}"
 
     def _require_root(self) -> None:
         if not self.root.is_dir():
             raise StoreUnavailable(f"the folder {self.root} is not there; create or mount it")
 
-    def _make_parent(self, path: Path) -> None:
+    def _make_parent(self, path: str) -> None:
         # never the root itself: a disk that goes away must not be replaced by an empty folder
         self._require_root()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        parent = Path(path).parent
+        parent.mkdir(parents=True, exist_ok=True)
         # a new folder that is not synced in the one above can vanish in a power cut with all it holds
-        for folder in path.parent.parents:
+        for folder in parent.parents:
             if folder.is_relative_to(self.root):
-                _sync_directory(folder)
+                _sync_directory(str(folder))
 
     @contextmanager
     def _ours(self, key: str) -> Iterator[None]:
@@ -140,8 +142,8 @@ class FolderBucket:
             raise InvalidKey(f"{key[:200]!r} is not a key: it holds a character that no file name can hold") from error
 
     @contextmanager
-    def _temporary(self, target: Path, data: bytes, *, durable: bool) -> Iterator[Path]:
-        path = target.parent / f"{_TEMPORARY}{uuid.uuid4().hex}"
+    def _temporary(self, target: str, data: bytes, *, durable: bool) -> Iterator[str]:
+        path = f"{_parent(target)}/{_TEMPORARY}{uuid.uuid4().hex}"
         try:
             descriptor = _exclusive(path)
         except FileNotFoundError:
@@ -159,15 +161,19 @@ class FolderBucket:
                 os.unlink(path)
 
 
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 def _open_safely(path: str, flags: int) -> int:
     return os.open(path, _SAFE_READ)
 
 
-def _exclusive(path: Path) -> int:
+def _exclusive(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
 
-def _link(temporary: Path, target: Path) -> bool:
+def _link(temporary: str, target: str) -> bool:
     try:
         os.link(temporary, target)
     except OSError as error:
@@ -192,7 +198,7 @@ def _since(status: os.stat_result) -> datetime:
     return datetime.fromtimestamp(min(max(seconds, 0.0), _LATEST), UTC)
 
 
-def _sync_directory(path: Path) -> None:
+def _sync_directory(path: str) -> None:
     # a rename or link that is not synced can vanish in a power cut although the file was written
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -16,7 +16,8 @@ ResultStatus = Literal["succeeded", "failed", "rejected", "cancelled"]
 class Document(BaseModel):
     """Frozen, and closed: a field that is not named here is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # a worker reads few documents twice; remembered strings would only grow
+    model_config = ConfigDict(frozen=True, extra="forbid", cache_strings="none")
 
 
 class ImageRecord(Document):
