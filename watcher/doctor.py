@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pipeline.weights import locate
 from store.errors import ServiceError
+from watcher.filesystem import remote_kind
 from watcher.hall import configured_styles, configured_weights, keep_apart, open_generator, versions
+from watcher.room import Room
 from watcher.settings import BUILTIN, Settings
 
 _GIB = 1024**3
@@ -71,9 +73,13 @@ def _device(settings: Settings) -> Iterator[Finding]:
 def _places(settings: Settings) -> Iterator[Finding]:
     yield _tried("places", lambda: keep_apart(settings), "inbox and outbox are apart")
     for subject, place in (("inbox", settings.inbox), ("outbox", settings.outbox)):
-        yield _tried(subject, partial(_write_and_remove, Path(place).expanduser()), f"{place} is writable")
-    free = shutil.disk_usage(_existing(Path(settings.outbox).expanduser().resolve())).free / _GIB
-    yield Finding(subject="disk", well=free > 1, found=f"{free:.1f} GiB free for results", advice="free some space")
+        yield _tried(subject, partial(_write_and_link, Path(place).expanduser()), f"{place} is writable")
+    folders = [_existing(Path(place).expanduser().resolve()) for place in (settings.inbox, settings.outbox)]
+    lacking = Room(folders, settings.reserve_mib).lacking()
+    free = f"{shutil.disk_usage(folders[-1]).free / _GIB:.1f} GiB free for results"
+    yield Finding(subject="disk", well=lacking is None, found=lacking or free, advice="free some space")
+    kind = remote_kind(folders[0])
+    yield Finding(subject="events", well=True, found=f"none on {kind}, scanning only" if kind else "file events")
 
 
 def _checkpoints(settings: Settings) -> Iterator[Finding]:
@@ -96,16 +102,25 @@ def _tried(subject: str, attempt: Callable[[], object], found: str) -> Finding:
         return Finding(subject=subject, well=False, found=error.code, advice=error.message)
     except OSError as error:
         return Finding(
-            subject=subject, well=False, found=str(error), advice="create it, or correct path or permissions"
+            subject=subject,
+            well=False,
+            found=str(error),
+            advice="create it, correct path or permissions, or choose a disk with hard links",
         )
     return Finding(subject=subject, well=True, found=found)
 
 
-def _write_and_remove(folder: Path) -> None:
+def _write_and_link(folder: Path) -> None:
     folder = folder if folder.exists() else _existing(folder.resolve())
     probe = folder / f".imagegen-doctor-{uuid.uuid4().hex}"
+    second = probe.with_suffix(".link")
     probe.touch()
-    probe.unlink()
+    try:
+        # claims and manifests are made by a link, which some shares cannot
+        second.hardlink_to(probe)
+        second.unlink()
+    finally:
+        probe.unlink()
 
 
 def _existing(path: Path) -> Path:
