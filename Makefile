@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 TEST_READY := $(VENV)/test-ready
 
-.PHONY: run test test-long check bench clean
+.PHONY: run test test-long chaos check bench clean
 
 run: $(READY)
 	mkdir -p inbox
@@ -17,6 +17,9 @@ test: $(TEST_READY)
 
 test-long: $(TEST_READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 -m long
+
+chaos: $(TEST_READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos.storm
 
 check: $(TEST_READY)
 	$(BIN)/ruff check .

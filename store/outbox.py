@@ -75,6 +75,11 @@ class Outbox:
         found = json.loads(self._bucket.get(_progress_key(request_id), MAX_MANIFEST_BYTES))
         return dict(found)
 
+    def shown(self) -> list[str]:
+        """The ids whose live progress lies in the outbox."""
+        names = (key.rpartition("/")[2] for key in self._bucket.list(f"{PROGRESS}/"))
+        return [name.removesuffix(".json") for name in names if name.endswith(".json")]
+
     def clear_progress(self, request_id: str) -> None:
         """Remove the live progress."""
         self._bucket.delete(_progress_key(request_id))

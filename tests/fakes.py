@@ -107,7 +107,7 @@ class FileGrowsAfterStat:
 
 
 class DiskFullAtWrite:
-    """Stands for os.fdopen: files below a folder find room before the given one, counted from 1, and none from there on.
+    """Stands for os.fdopen: files below a folder find room before the given one, from 1, and none from there on.
 
     The error comes with the bytes, when the empty file is there already.
     """

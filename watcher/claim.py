@@ -16,7 +16,7 @@ from watcher.worker import Worker
 _MAX_BYTES = 64 * 1024
 _RELEASED = ".released"
 _SPENT = ".spent"
-_NUMBER = re.compile(r"\.\d+(\.released|\.spent)?$")
+_NUMBER = re.compile(r"\.(\d+)(\.released|\.spent)?$")
 
 
 class ClaimRecord(Document):
@@ -105,17 +105,18 @@ class Claims:
 
     def forget(self, identifier: str) -> None:
         """Remove the claims of a decided request; its manifest keeps everybody else away."""
-        for number in range(1, self.attempts(identifier).newest + 1):
-            key = self._key(identifier, number)
-            for suffix in ("", _SPENT, _RELEASED):
-                self._bucket.delete(key + suffix)
+        # by what lies there: somebody who counted before us may have won a number behind a gap
+        keys = [key for key in self._bucket.list(self._prefix) if self._id_of(key) == identifier]
+        # the newest first, so that whoever dies in between leaves no gap
+        for key in sorted(keys, key=_number, reverse=True):
+            self._bucket.delete(key)
             self._steadiness.forget(key)
 
     def ids(self) -> frozenset[str]:
         """Every id that has claims; what is remembered of claims that are gone is dropped."""
         keys = self._bucket.list(self._prefix)
         self._steadiness.retain(set(keys))
-        return frozenset(_NUMBER.sub("", key[len(self._prefix) :]) for key in keys)
+        return frozenset(map(self._id_of, keys))
 
     def _is_alive(self, key: str) -> bool:
         head = self._bucket.head(key)
@@ -130,5 +131,13 @@ class Claims:
             return False
         return self._steadiness.seconds(key, head.version) < self._lease_seconds
 
+    def _id_of(self, key: str) -> str:
+        return _NUMBER.sub("", key[len(self._prefix) :])
+
     def _key(self, identifier: str, number: int) -> str:
         return f"{self._prefix}{identifier}.{number}"
+
+
+def _number(key: str) -> int:
+    found = _NUMBER.search(key)
+    return int(found[1]) if found else 0

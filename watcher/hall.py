@@ -21,9 +21,10 @@ from store.outbox import Outbox
 from watcher.activity import Activity
 from watcher.claim import Claim, Claims
 from watcher.doorbell import Doorbell
-from watcher.inbox import Inbox, InboxPlace
+from watcher.inbox import Inbox
 from watcher.lease import Leases
 from watcher.look import Patience, Readiness
+from watcher.place import InboxPlace
 from watcher.progress import Oversight
 from watcher.redriven import RedriveNotes
 from watcher.references import References

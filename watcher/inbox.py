@@ -1,29 +1,18 @@
 """The inbox: look, claim, ack, release, reject; what lies in it is not acknowledged yet."""
 
-import bisect
-import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from store.bucket import Bucket
 from store.errors import KeyNotFound, NotARegularFile, RequestTooLarge, ServiceError, TooLarge
 from store.outbox import Outbox
-from watcher.cancel import CANCEL_SUFFIX, cancel_names, cancelled_id, is_cancel
+from watcher.aside import Aside, PutAside, Where
+from watcher.cancel import cancel_names, cancelled_id, is_cancel
 from watcher.claim import Claim, Claims
 from watcher.decode import MAX_BYTES
 from watcher.look import Busy, Done, Gone, Later, Look, Readiness, Ready
-from watcher.names import SUFFIX, belongs_to, is_request, request_id
-from watcher.redriven import RedriveNotes, others_wait
+from watcher.names import is_request, request_id
+from watcher.place import InboxPlace
 from watcher.steadiness import Steadiness
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxPlace:
-    """Where requests come in and where the inbox keeps its own state; prefixes within one bucket."""
-
-    bucket: Bucket
-    incoming: str = ""
-    state: str = ".imagegen/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +36,7 @@ class Inbox:
         self._claims = claims
         self._readiness = readiness
         self._arrivals = arrivals
-        self._redrives = RedriveNotes(place.bucket, place.state)
+        self._aside = Aside(place)
 
     def scan(self) -> Found:
         """What lies in the inbox; the truth, whatever events were seen or missed."""
@@ -88,16 +77,16 @@ class Inbox:
 
     def put_cancel_aside(self, name: str) -> None:
         """Archive a cancel that has nothing to cancel any more."""
-        self._move_if_there(self._key(name), f"{self._aside('archive', cancelled_id(name))}{name}")
+        self._aside.put_alone("archive", name, cancelled_id(name))
         self._arrivals.forget(name)
 
     def tidy(self) -> None:
-        """Forget what is remembered of files that are gone, and claims that a killed worker left behind."""
+        """Forget files that are gone, and clear away what a killed worker left of decided requests."""
         names = self._listed()
         self._arrivals.retain(names)
         self._readiness.retain([self._key(name) for name in names])
         pending = {request_id(name) for name in names if is_request(name)}
-        for identifier in self._claims.ids() - pending:
+        for identifier in (self._claims.ids() | set(self._outbox.shown())) - pending:
             if self._outbox.has_result(identifier):
                 self._claims.forget(identifier)
                 self._outbox.clear_progress(identifier)
@@ -117,8 +106,8 @@ class Inbox:
 
     def _checked(self, claim: Claim) -> Claim | None:
         if self._outbox.has_result(claim.id):
-            # decided between the look and the claim
-            self.ack(claim.name)
+            # decided between the look and the claim; the next look says so
+            self._claims.forget(claim.id)
             return None
         return self._with_content(claim)
 
@@ -135,17 +124,36 @@ class Inbox:
         """How many attempts at the request count, this one included."""
         return self._claims.attempts(claim.id).counted
 
-    def ack(self, name: str) -> None:
-        """Done: archive the request and its own files, forget its claims."""
-        self._put_aside("archive", name)
+    def ack(self, name: str) -> PutAside | None:
+        """Done: archive the request and its own files, forget its claims; None if it was gone already."""
+        return self._put_aside("archive", name)
 
     def release(self, claim: Claim, *, counted: bool) -> None:
         """Give the request back for another attempt."""
         self._claims.release(claim, counted=counted)
 
-    def reject(self, name: str) -> None:
-        """Put the request and its own files aside for good, into quarantine."""
-        self._put_aside("quarantine", name)
+    def reject(self, name: str) -> PutAside | None:
+        """Put the request and its own files aside for good, into quarantine; None if it was gone already."""
+        return self._put_aside("quarantine", name)
+
+    def content(self, aside: PutAside) -> bytes | None:
+        """The bytes of a request that was put aside; None where they cannot be read."""
+        try:
+            return self._bucket.get(aside.key, MAX_BYTES)
+        except (KeyNotFound, TooLarge, NotARegularFile):
+            return None
+
+    def quarantine(self, aside: PutAside) -> None:
+        """Move a request that was put aside into quarantine."""
+        self._aside.quarantine(aside)
+
+    def _put_aside(self, where: Where, name: str) -> PutAside | None:
+        identifier = request_id(name)
+        self._claims.forget(identifier)
+        self._readiness.forget(self._key(name), identifier)
+        moved = self._aside.put(where, name)
+        self._arrivals.forget(name)
+        return moved
 
     def _listed(self) -> list[str]:
         start = len(self._place.incoming)
@@ -172,19 +180,6 @@ class Inbox:
         except NotARegularFile:
             return True
 
-    def _put_aside(self, where: str, name: str) -> None:
-        identifier = request_id(name)
-        folder = self._aside(where, identifier)
-        # the request goes last: a crash before that is mended by the next look, which finds it decided
-        self._claims.forget(identifier)
-        self._readiness.forget(self._key(name), identifier)
-        for own in [*self._files_of(name, identifier), *cancel_names(name), name]:
-            self._move_if_there(self._key(own), folder + own)
-        self._arrivals.forget(name)
-
-    def _aside(self, where: str, identifier: str) -> str:
-        return f"{self._place.state}{where}/{identifier}.{uuid.uuid4().hex[:8]}/"
-
     def _cancel_lies_there(self, name: str) -> bool:
         return any(version is not None for version in self.versions(self._cancel_keys(name)))
 
@@ -198,36 +193,5 @@ class Inbox:
             return "irregular"
         return None if head is None else head.version
 
-    def _files_of(self, name: str, identifier: str) -> list[str]:
-        """The own files of a request, and of the id it first came under; none that another of that id may need."""
-        # listed anew: a file may have come since the last scan
-        names = sorted(self._listed())
-        owners = [owner for owner in (identifier, self._redrives.root_of(identifier)) if owner is not None]
-        return [own for owner in owners if not others_wait(names, name, owner) for own in self._own_files(owner, names)]
-
-    def _own_files(self, identifier: str, names: list[str]) -> list[str]:
-        """Files named `<id>.<anything>`, unless a request with a longer id may own them."""
-        own: list[str] = []
-        for name in names[bisect.bisect_left(names, f"{identifier}.") :]:
-            if not name.startswith(f"{identifier}."):
-                break
-            is_own = belongs_to(name, identifier) and not name.endswith(CANCEL_SUFFIX)
-            if is_own and not _has_longer_owner(name, identifier, names):
-                own.append(name)
-        return own
-
-    def _move_if_there(self, source: str, target: str) -> None:
-        try:
-            self._bucket.move(source, target)
-        except KeyNotFound:
-            # another worker, or an earlier try, has moved it
-            return
-
     def _key(self, name: str) -> str:
         return self._place.incoming + name
-
-
-def _has_longer_owner(name: str, identifier: str, names: list[str]) -> bool:
-    parts = name[len(identifier) + 1 :].split(".")
-    longer = (".".join([identifier, *parts[:count]]) + SUFFIX for count in range(1, len(parts)))
-    return any(owner in names[bisect.bisect_left(names, owner) :][:1] for owner in longer)

@@ -10,8 +10,8 @@ from store.errors import NotARegularFile, RequestRejected, TooLarge
 from store.leftovers import leftovers
 from store.outbox import PROGRESS
 from store.prune import Bound, Removed, prune_results, sweep
-from watcher.inbox import InboxPlace
 from watcher.names import SUFFIX, is_request, request_id
+from watcher.place import InboxPlace
 from watcher.redriven import FOLDER as REDRIVEN
 from watcher.running import claim_files
 from watcher.shared import shared_files, unneeded

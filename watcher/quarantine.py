@@ -10,8 +10,8 @@ from store.digest import Digest
 from store.errors import KeyNotFound, NotARegularFile, TooLarge
 from watcher.cancel import is_cancel
 from watcher.decode import MAX_BYTES
-from watcher.inbox import InboxPlace
 from watcher.names import is_request
+from watcher.place import InboxPlace
 
 _TAG_LENGTH = len(".12345678")
 _SHORT = 8

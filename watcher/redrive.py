@@ -8,8 +8,8 @@ from pipeline.clock import Clock
 from store.bucket import Bucket
 from store.catalogue import result_key
 from store.errors import KeyNotFound, NotARegularFile, TooLarge
-from watcher.inbox import InboxPlace
 from watcher.names import request_id, shown
+from watcher.place import InboxPlace
 from watcher.quarantine import Quarantined, name_of
 from watcher.redriven import RedriveNote, RedriveNotes, redrive_name
 

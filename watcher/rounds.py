@@ -237,8 +237,9 @@ class Rounds:
             return False
         claim = self._inbox.claim(name, ready.attempt)
         if claim is None:
-            # somebody else was faster; what comes of it is seen at the next look
-            return self._act(name, Busy())
+            # somebody else was faster, and may even be done
+            look = self._look(name)
+            return self._act(name, Busy() if isinstance(look, Ready) else look)
         _say("claimed", name, f"claimed, attempt {ready.attempt}{', drawn alone' if ready.alone else ''}")
         self._window.start(claim, alone=ready.alone)
         return True

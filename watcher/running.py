@@ -12,7 +12,7 @@ from store.bucket import Bucket
 from store.errors import ServiceError
 from store.outbox import Outbox
 from watcher.claim import ClaimRecord
-from watcher.inbox import InboxPlace
+from watcher.place import InboxPlace
 from watcher.worker import Worker
 
 _CLAIM = re.compile(r"(?P<id>.+)\.(?P<number>[1-9][0-9]*)(?P<ended>\.released|\.spent)?", re.DOTALL)

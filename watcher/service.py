@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pipeline.clock import Clock
@@ -25,6 +25,7 @@ from store.errors import (
     StoreFull,
 )
 from store.outbox import Outbox
+from watcher.aside import PutAside
 from watcher.claim import Claim
 from watcher.inbox import Inbox
 from watcher.lease import Lease
@@ -80,7 +81,8 @@ class Service:
             unexpected = InternalError(f"{InternalError.__doc__} ({type(bug).__name__})")
             self._settle_failure(claim, unexpected, progress, started)
         else:
-            self.inbox.ack(claim.name)
+            progress.clear()
+            self._put_away(claim, self.inbox.ack)
         finally:
             progress.clear()
 
@@ -96,15 +98,26 @@ class Service:
             settle = self.inbox.reject if decided.status in ("rejected", "failed") else self.inbox.ack
             # of a worker that died between its manifest and its ack
             self.outbox.clear_progress(claim.id)
-            settle(name)
+            self._put_away(claim, settle)
             _say("acknowledged", claim, "has a result already; acknowledged")
             return
+        self._record_conflict(claim)
+        self._put_away(claim, self.inbox.reject)
+
+    def _put_away(self, claim: Claim, settle: Callable[[str], PutAside | None]) -> None:
+        """Move a decided request aside; other bytes that came under its name meanwhile are a conflict."""
+        moved = settle(claim.name)
+        content = None if moved is None else self.inbox.content(moved)
+        if moved is not None and content is not None and claim.unreadable is None and content != claim.content:
+            self._record_conflict(replace(claim, content=content))
+            self.inbox.quarantine(moved)
+
+    def _record_conflict(self, claim: Claim) -> None:
         conflict = IdConflict(
             f"id {claim.id!r} was used for another request, whose result stays; submit this one under a new id",
             field="id",
         )
-        self.outbox.publish_conflict(self.reporter.ended(claim, conflict, (), 0.0), digest)
-        self.inbox.reject(name)
+        self.outbox.publish_conflict(self.reporter.ended(claim, conflict, (), 0.0), Digest.of(claim.content))
         _log.warning(
             "request %s: %s", claim.id, conflict.message, extra={"action": conflict.code, "request_id": claim.id}
         )
@@ -125,7 +138,7 @@ class Service:
         published = self.outbox.publish(manifest, drawing.images)
         _say("published", claim, f"drawn as {drawing.branch}, {len(published.images)} image(s)")
 
-    def _settle_failure(self, claim: Claim, error: ServiceError, progress: Progress, started: float) -> None:
+    def _settle_failure(self, claim: Claim, error: ServiceError, progress: LiveProgress, started: float) -> None:
         """Give the request back if trying again may help, else publish why there is no picture."""
         try:
             if isinstance(error, (ShuttingDown, StoreFull)) or self._came_too_soon(claim, error):
@@ -137,8 +150,8 @@ class Service:
             else:
                 seconds = self.clock.monotonic() - started
                 manifest = self.outbox.publish(self.reporter.ended(claim, error, progress.records, seconds))
-                settle = self.inbox.ack if isinstance(error, Cancelled) else self.inbox.reject
-                settle(claim.name)
+                progress.clear()
+                self._put_away(claim, self.inbox.ack if isinstance(error, Cancelled) else self.inbox.reject)
                 _say(manifest.status, claim, error.message)
         except ClaimLost as lost:
             _say("claim_lost", claim, lost.message)

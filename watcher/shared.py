@@ -8,8 +8,8 @@ from pydantic import JsonValue
 from store.errors import KeyNotFound
 from watcher.cancel import is_cancel
 from watcher.decode import MAX_BYTES, decode
-from watcher.inbox import InboxPlace
 from watcher.names import is_request, request_id
+from watcher.place import InboxPlace
 from watcher.redriven import RedriveNotes
 
 

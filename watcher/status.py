@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from store.bucket import Bucket
 from store.catalogue import STATUSES, conflict_keys, id_of, result_keys, summary
 from store.errors import KeyNotFound
-from watcher.inbox import InboxPlace
 from watcher.names import is_request, request_id, shown
+from watcher.place import InboxPlace
 from watcher.quarantine import request_keys
 from watcher.running import ClaimFile, Running, Workers, claim_files
 

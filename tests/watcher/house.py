@@ -22,9 +22,10 @@ from store.outbox import EncodedImage, Outbox
 from tests.clock import FakeBell, FakeClock
 from watcher.activity import Activity
 from watcher.claim import Claims
-from watcher.inbox import Inbox, InboxPlace
+from watcher.inbox import Inbox
 from watcher.lease import Leases
 from watcher.look import Patience, Readiness
+from watcher.place import InboxPlace
 from watcher.progress import Oversight
 from watcher.redriven import RedriveNotes
 from watcher.references import References

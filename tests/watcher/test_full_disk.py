@@ -18,18 +18,24 @@ _MOST_ROUNDS = 12
 
 
 def full_house(folder: Path) -> House:
-    """Three requests: one with a reference of its own, one without, one with a shared reference."""
+    """Three requests: one whose own reference is still to come, one without, one with a shared reference."""
     for place in ("inbox", "outbox"):
         (folder / place).mkdir(parents=True)
     house = build(incoming=FolderBucket(folder / "inbox"), outgoing=FolderBucket(folder / "outbox"))
     data = picture()
-    for name in ("own.png", "everybody.png"):
-        (folder / "inbox" / name).write_bytes(data)
+    (folder / "inbox" / "everybody.png").write_bytes(data)
     references = {"own": "own.png", "shared": {"name": "everybody.png", "sha256": Digest.of(data)}}
     for name in REQUESTS:
         fields = {"reference_image": references[name]} if name in references else {}
         (folder / "inbox" / f"{name}.json").write_bytes(request_bytes(metadata={"name": name}, **fields))
     return house
+
+
+def bring_own_reference(folder: Path, house: House) -> None:
+    """After the first round, which notes since when it is waited for."""
+    house.rounds.drain()
+    (folder / "inbox" / "own.png").write_bytes(picture())
+    house.clock.advance(60.0)
 
 
 def drain(house: House) -> None:
@@ -72,6 +78,7 @@ def test_a_disk_that_fills_at_any_write_of_the_whole_flow_loses_nothing(
         disk = DiskFullAtWrite(folder / place, fails_at, code)
         with monkeypatch.context() as patched:
             patched.setattr(os, "fdopen", disk)
+            bring_own_reference(folder, house)
             drain(house)
             if not disk.has_failed:
                 break

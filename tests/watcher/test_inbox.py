@@ -161,14 +161,44 @@ def test_a_released_request_is_ready_for_the_next_number() -> None:
     assert house.inbox.look("a.json") == Ready(attempt=2)
 
 
-def test_a_claim_won_after_the_decision_acknowledges_instead_of_drawing_again() -> None:
+def test_a_claim_won_after_the_decision_is_given_up_and_the_next_look_says_done() -> None:
     house = build()
     house.drop("a.json")
     house.handle("a.json")
     house.drop("a.json")
     assert house.inbox.claim("a.json", 1) is None
-    assert house.inbox.scan().requests == ()
+    assert house.inbox.look("a.json") == Done()
     assert house.kept("claims") == []
+
+
+def test_a_claim_won_behind_a_gap_after_the_decision_is_given_up_too() -> None:
+    house = build()
+    other = build(incoming=house.incoming, outgoing=house.outgoing)
+    house.drop("a.json")
+    assert house.claims.win("a", 1)
+    house.handle("a.json", 2)
+    # the other one had counted while the first was clearing its claims away
+    assert other.inbox.claim("a.json", 2) is None
+    assert house.kept("claims") == []
+
+
+def test_claims_behind_a_gap_are_swept() -> None:
+    house = build()
+    house.drop("a.json")
+    house.handle("a.json")
+    assert house.claims.win("a", 3)
+    house.inbox.tidy()
+    assert house.kept("claims") == []
+
+
+def test_progress_that_a_killed_worker_left_of_a_decided_request_is_swept() -> None:
+    house = build()
+    house.drop("a.json")
+    house.handle("a.json")
+    house.outbox.show_progress("a", {"node": "text2image"})
+    house.outbox.show_progress("b", {"node": "text2image"})
+    house.inbox.tidy()
+    assert house.outbox.shown() == ["b"]
 
 
 def test_a_request_that_vanished_before_the_claim_leaves_no_counted_attempt() -> None:

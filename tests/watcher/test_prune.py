@@ -14,7 +14,7 @@ from store.folder import FolderBucket
 from store.memory import MemoryBucket
 from tests.watcher.house import request_bytes
 from watcher.commands.prune import parse_age
-from watcher.inbox import InboxPlace
+from watcher.place import InboxPlace
 from watcher.prune import Prune, Pruned
 from watcher.redriven import RedriveNote, RedriveNotes
 

@@ -10,7 +10,7 @@ from store.errors import IdMismatch, NodeFailed
 from store.folder import FolderBucket
 from store.memory import MemoryBucket
 from tests.watcher.house import SETTLE, STYLES, House, build, picture, request_bytes
-from watcher.inbox import InboxPlace
+from watcher.place import InboxPlace
 from watcher.quarantine import Quarantined, cancelled, quarantined
 from watcher.redrive import Redrive, Redriven
 from watcher.redriven import RedriveNote, RedriveNotes, others_wait

@@ -17,7 +17,8 @@ from store.errors import (
     StoreUnavailable,
 )
 from tests.fakes import BucketFullAtWrite
-from tests.watcher.house import REFERENCE, Pen, build, picture, request_bytes
+from tests.watcher.house import REFERENCE, House, Pen, build, picture, request_bytes
+from watcher.aside import PutAside
 from watcher.look import Ready
 
 
@@ -264,3 +265,49 @@ def test_live_progress_is_there_while_drawing_and_gone_afterwards() -> None:
     assert onlooker.seen["node"] == "text2image"
     assert onlooker.seen["attempt"] == 1
     assert house.outgoing.list("progress/") == []
+
+
+class Onlooker:
+    """Notes whether progress still lies in the outbox when the request leaves the inbox."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._ack = house.inbox.ack
+        self.shown: list[list[str]] = []
+
+    def __call__(self, name: str) -> PutAside | None:
+        self.shown.append(self._house.outbox.shown())
+        return self._ack(name)
+
+
+def test_progress_is_cleared_before_the_request_leaves_so_that_no_crash_leaves_it_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = build()
+    onlooker = Onlooker(house)
+    monkeypatch.setattr(house.inbox, "ack", onlooker)
+    house.drop("a.json")
+    house.handle("a.json")
+    assert onlooker.shown == [[]]
+
+
+def test_other_bytes_that_come_while_a_request_is_acknowledged_are_a_conflict_and_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    house = build()
+    ack = house.inbox.ack
+    other = request_bytes(prompt="other")
+
+    def ack_too_late(name: str) -> PutAside | None:
+        # another worker was faster, and the backend used the id again
+        ack(name)
+        house.drop(name, other)
+        return ack(name)
+
+    monkeypatch.setattr(house.inbox, "ack", ack_too_late)
+    house.drop("a.json")
+    house.handle("a.json")
+    (conflict,) = house.outgoing.list("results/conflicts/")
+    assert Digest.of(other)[:8] in conflict
+    (kept,) = house.incoming.list(".imagegen/quarantine/", recursive=True)
+    assert house.incoming.get(kept, 10_000) == other

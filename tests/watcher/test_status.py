@@ -6,7 +6,7 @@ import pytest
 
 from store.memory import MemoryBucket
 from tests.watcher.house import LEASE, House, build, request_bytes
-from watcher.inbox import InboxPlace
+from watcher.place import InboxPlace
 from watcher.running import Workers
 from watcher.status import Status, Waiting, status
 from watcher.worker import Worker

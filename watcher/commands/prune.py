@@ -15,7 +15,7 @@ from store.errors import InvalidField
 from store.location import open_bucket
 from watcher.commands.options import Config, InboxOption, OutboxOption
 from watcher.commands.tables import pruned_table
-from watcher.inbox import InboxPlace
+from watcher.place import InboxPlace
 from watcher.prune import Prune, Pruned
 from watcher.settings import load_settings
 

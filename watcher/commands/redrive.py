@@ -13,7 +13,7 @@ from pipeline.clock import SystemClock
 from store.errors import InvalidField
 from store.location import open_bucket
 from watcher.commands.options import EXIT_FAILED, Config, InboxOption, OutboxOption
-from watcher.inbox import InboxPlace
+from watcher.place import InboxPlace
 from watcher.quarantine import Quarantined, cancelled, quarantined
 from watcher.redrive import Redrive, Redriven
 from watcher.settings import load_settings

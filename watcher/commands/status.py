@@ -11,7 +11,7 @@ from pipeline.clock import SystemClock
 from store.location import open_bucket
 from watcher.commands.options import Config, InboxOption, OutboxOption
 from watcher.commands.tables import counts_table, running_table, waiting_table, wide_console
-from watcher.inbox import InboxPlace
+from watcher.place import InboxPlace
 from watcher.running import Workers
 from watcher.settings import load_settings
 from watcher.status import Status
