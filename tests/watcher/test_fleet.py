@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from watcher.fleet import PROGRAM, Fleet, WorkerProcess
-from watcher.pulse import Beat
+from watcher.fleet.process import PROGRAM, Fleet, WorkerProcess
+from watcher.fleet.pulse import Beat
 
 PIPE = "import json, os, signal, sys; pipe = int(sys.argv[-1]);"
 TELLS_OLD_AND_NEW = PIPE + r'os.write(pipe, b"{\"silence\":1}\n{\"silence\":2}\nnoise\nhalf")'

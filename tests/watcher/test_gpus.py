@@ -6,7 +6,7 @@ import pytest
 
 from store.errors import SettingsInvalid
 from watcher.commands.supervise import build_supervisor
-from watcher.gpus import gpus, visible_to
+from watcher.fleet.gpus import gpus, visible_to
 from watcher.settings import Settings
 
 NO_DRIVER = Path("/nowhere")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from store.errors import KeyNotFound
-from watcher.health import STALE_SECONDS, judge
-from watcher.heartbeat import SIZE, Heartbeat, HeartbeatFile, Vitals, heartbeat_path
+from watcher.fleet.health import STALE_SECONDS, judge
+from watcher.fleet.heartbeat import SIZE, Heartbeat, HeartbeatFile, Vitals, heartbeat_path
 from watcher.settings import Settings
 from watcher.worker import Worker
 

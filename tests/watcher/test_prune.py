@@ -15,8 +15,8 @@ from store.memory import MemoryBucket
 from tests.watcher.house import request_bytes
 from watcher.commands.prune import parse_age
 from watcher.place import InboxPlace
-from watcher.prune import Prune, Pruned
 from watcher.redriven import RedriveNote, RedriveNotes
+from watcher.upkeep.prune import Prune, Pruned
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.clock import FakeClock
 from watcher.activity import Activity
-from watcher.pulse import Beat, Lifeline, Pulse
+from watcher.fleet.pulse import Beat, Lifeline, Pulse
 
 PIPE_BUF = 4096
 

@@ -11,11 +11,11 @@ from store.folder import FolderBucket
 from store.memory import MemoryBucket
 from tests.watcher.house import SETTLE, STYLES, House, build, picture, request_bytes
 from watcher.place import InboxPlace
-from watcher.quarantine import Quarantined, cancelled, quarantined
-from watcher.redrive import Redrive, Redriven
 from watcher.redriven import RedriveNote, RedriveNotes, others_wait
 from watcher.references import References
 from watcher.report import Reporter
+from watcher.upkeep.quarantine import Quarantined, cancelled, quarantined
+from watcher.upkeep.redrive import Redrive, Redriven
 from watcher.validate import Validator
 
 

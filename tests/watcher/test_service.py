@@ -267,7 +267,7 @@ def test_live_progress_is_there_while_drawing_and_gone_afterwards() -> None:
     assert house.outgoing.list("progress/") == []
 
 
-class Onlooker:
+class LeavesInView:
     """Notes whether progress still lies in the outbox when the request leaves the inbox."""
 
     def __init__(self, house: House) -> None:
@@ -284,11 +284,11 @@ def test_progress_is_cleared_before_the_request_leaves_so_that_no_crash_leaves_i
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     house = build()
-    onlooker = Onlooker(house)
-    monkeypatch.setattr(house.inbox, "ack", onlooker)
+    leaving = LeavesInView(house)
+    monkeypatch.setattr(house.inbox, "ack", leaving)
     house.drop("a.json")
     house.handle("a.json")
-    assert onlooker.shown == [[]]
+    assert leaving.shown == [[]]
 
 
 def test_other_bytes_that_come_while_a_request_is_acknowledged_are_a_conflict_and_kept(

@@ -7,8 +7,8 @@ import pytest
 from store.memory import MemoryBucket
 from tests.watcher.house import LEASE, House, build, request_bytes
 from watcher.place import InboxPlace
-from watcher.running import Workers
-from watcher.status import Status, Waiting, status
+from watcher.upkeep.running import Workers
+from watcher.upkeep.status import Status, Waiting, status
 from watcher.worker import Worker
 
 HERE = Worker.this_process()

@@ -4,9 +4,9 @@ import signal
 import pytest
 
 from tests.clock import FakeClock
-from watcher.post import Bounds
-from watcher.pulse import Beat
-from watcher.supervisor import Supervisor
+from watcher.fleet.post import Bounds
+from watcher.fleet.pulse import Beat
+from watcher.fleet.supervisor import Supervisor
 
 HEARTBEAT, STALL = 60.0, 300.0
 BUSY = Beat(in_hand=("cake",), silence=1.0)

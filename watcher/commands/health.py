@@ -9,8 +9,8 @@ import typer
 
 from store.errors import ServiceError
 from watcher.commands.options import EXIT_FAILED, Config, InboxOption, OutboxOption
-from watcher.health import Verdict, judge
-from watcher.heartbeat import Heartbeat, HeartbeatFile, heartbeat_path
+from watcher.fleet.health import Verdict, judge
+from watcher.fleet.heartbeat import Heartbeat, HeartbeatFile, heartbeat_path
 from watcher.settings import load_settings
 from watcher.worker import Worker
 

@@ -16,8 +16,8 @@ from store.location import open_bucket
 from watcher.commands.options import Config, InboxOption, OutboxOption
 from watcher.commands.tables import pruned_table
 from watcher.place import InboxPlace
-from watcher.prune import Prune, Pruned
 from watcher.settings import load_settings
+from watcher.upkeep.prune import Prune, Pruned
 
 _AGE = re.compile(r"([0-9]{1,5})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}

@@ -14,9 +14,9 @@ from store.errors import InvalidField
 from store.location import open_bucket
 from watcher.commands.options import EXIT_FAILED, Config, InboxOption, OutboxOption
 from watcher.place import InboxPlace
-from watcher.quarantine import Quarantined, cancelled, quarantined
-from watcher.redrive import Redrive, Redriven
 from watcher.settings import load_settings
+from watcher.upkeep.quarantine import Quarantined, cancelled, quarantined
+from watcher.upkeep.redrive import Redrive, Redriven
 
 
 def redrive(

@@ -17,11 +17,11 @@ from store.outbox import Outbox
 from watcher.commands.options import EXIT_PENDING, Config, InboxOption, ModelsOption, OutboxOption
 from watcher.commands.supervise import supervise
 from watcher.commands.tables import pending_table, results_table, wide_console
+from watcher.fleet.heartbeat import WRITE_SECONDS, Heartbeat, HeartbeatFile, Vitals, heartbeat_path
+from watcher.fleet.pulse import BEAT_SECONDS, Beat, Lifeline, Pulse
 from watcher.hall import Hall
-from watcher.heartbeat import WRITE_SECONDS, Heartbeat, HeartbeatFile, Vitals, heartbeat_path
 from watcher.logs import set_up_logging
 from watcher.names import request_id
-from watcher.pulse import BEAT_SECONDS, Beat, Lifeline, Pulse
 from watcher.rounds import Drained
 from watcher.settings import Settings, load_settings
 from watcher.worker import Worker

@@ -12,10 +12,10 @@ from store.location import open_bucket
 from watcher.commands.options import Config, InboxOption, OutboxOption
 from watcher.commands.tables import counts_table, running_table, waiting_table, wide_console
 from watcher.place import InboxPlace
-from watcher.running import Workers
 from watcher.settings import load_settings
-from watcher.status import Status
-from watcher.status import status as read_status
+from watcher.upkeep.running import Workers
+from watcher.upkeep.status import Status
+from watcher.upkeep.status import status as read_status
 from watcher.worker import Worker
 
 

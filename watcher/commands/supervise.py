@@ -9,12 +9,12 @@ from types import FrameType
 
 from pipeline.clock import Clock, SystemClock
 from store.errors import SettingsInvalid
-from watcher.fleet import Fleet
-from watcher.gpus import gpus
-from watcher.heartbeat import WRITE_SECONDS, Heartbeat, HeartbeatFile, heartbeat_path
-from watcher.post import Bounds
+from watcher.fleet.gpus import gpus
+from watcher.fleet.heartbeat import WRITE_SECONDS, Heartbeat, HeartbeatFile, heartbeat_path
+from watcher.fleet.post import Bounds
+from watcher.fleet.process import Fleet
+from watcher.fleet.supervisor import Supervisor
 from watcher.settings import Settings
-from watcher.supervisor import Supervisor
 from watcher.worker import Worker
 
 AUTO = "auto"

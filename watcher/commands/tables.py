@@ -11,8 +11,8 @@ from store.manifest import ResultManifest
 from store.prune import Removed
 from watcher.doctor import Finding
 from watcher.pending import Pending
-from watcher.running import Running
-from watcher.status import Waiting
+from watcher.upkeep.running import Running
+from watcher.upkeep.status import Waiting
 
 _MOST_ROWS = 50
 _WIDTH = 190

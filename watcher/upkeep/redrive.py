@@ -10,8 +10,8 @@ from store.catalogue import result_key
 from store.errors import KeyNotFound, NotARegularFile, TooLarge
 from watcher.names import request_id, shown
 from watcher.place import InboxPlace
-from watcher.quarantine import Quarantined, name_of
 from watcher.redriven import RedriveNote, RedriveNotes, redrive_name
+from watcher.upkeep.quarantine import Quarantined, name_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

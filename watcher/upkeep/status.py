@@ -10,8 +10,8 @@ from store.catalogue import STATUSES, conflict_keys, id_of, result_keys, summary
 from store.errors import KeyNotFound
 from watcher.names import is_request, request_id, shown
 from watcher.place import InboxPlace
-from watcher.quarantine import request_keys
-from watcher.running import ClaimFile, Running, Workers, claim_files
+from watcher.upkeep.quarantine import request_keys
+from watcher.upkeep.running import ClaimFile, Running, Workers, claim_files
 
 BROKEN = "broken"
 

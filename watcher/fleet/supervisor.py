@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 
 from pipeline.clock import Clock
-from watcher.heartbeat import Vitals
-from watcher.post import Bounds, Post, Process, is_graceful, shown
+from watcher.fleet.heartbeat import Vitals
+from watcher.fleet.post import Bounds, Post, Process, is_graceful, shown
 
 FAILED, MISUSED = 1, 2
 _MOST_INSTANT_FAILURES = 5

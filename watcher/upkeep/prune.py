@@ -13,8 +13,8 @@ from store.prune import Bound, Removed, prune_results, sweep
 from watcher.names import SUFFIX, is_request, request_id
 from watcher.place import InboxPlace
 from watcher.redriven import FOLDER as REDRIVEN
-from watcher.running import claim_files
-from watcher.shared import shared_files, unneeded
+from watcher.upkeep.running import claim_files
+from watcher.upkeep.shared import shared_files, unneeded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

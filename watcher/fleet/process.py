@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from watcher.gpus import visible_to
-from watcher.pulse import Beat
+from watcher.fleet.gpus import visible_to
+from watcher.fleet.pulse import Beat
 
 # -P: a folder of the user's that is named like one of our packages is not imported
 PROGRAM = (sys.executable, "-P", "-m", "watcher", "run")

@@ -4,8 +4,8 @@ import signal
 from dataclasses import dataclass
 from typing import Protocol
 
-from watcher.heartbeat import Vitals
-from watcher.pulse import Beat
+from watcher.fleet.heartbeat import Vitals
+from watcher.fleet.pulse import Beat
 
 _INSTANT_SECONDS = 10.0
 _PROVEN_SECONDS = 60.0

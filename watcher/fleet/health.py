@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from watcher.heartbeat import Heartbeat, Vitals
+from watcher.fleet.heartbeat import Heartbeat, Vitals
 from watcher.worker import Worker
 
 STALE_SECONDS = 15.0

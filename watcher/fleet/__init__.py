@@ -1,0 +1,1 @@
+"""Worker processes: started, watched, restarted, and how they are told to be well."""
