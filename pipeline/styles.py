@@ -14,6 +14,7 @@ _OTHER_WEIGHTS = {"repo", "checkpoint"}
 # what is true of one repository only
 _OF_THE_REPOSITORY = {"revision", "variant", "licence"}
 _NAMED = 5
+_SHOWN = 80
 _OF_THE_STYLE = {"aliases", "title"}
 
 
@@ -79,7 +80,7 @@ class Styles(Document):
         for style in self.styles.values():
             if name == style.name or name in style.aliases:
                 return style
-        raise UnknownStyle(f"style: found {name!r}; allowed: {', '.join(sorted(self.names))}", field="style")
+        raise UnknownStyle(f"style: found {name[:_SHOWN]!r}; allowed: {', '.join(sorted(self.names))}", field="style")
 
 
 def load_styles(

@@ -39,6 +39,12 @@ class BlobStore:
             self._bucket.put(path, data)
         return Blob(path=path, digest=digest, size=len(data), duplicate=duplicate)
 
+    def restore(self, data: bytes, extension: str) -> None:
+        """Store the bytes again if they are gone."""
+        path = blob_path(Digest.of(data), extension)
+        if self._bucket.head(path) is None:
+            self._bucket.put(path, data)
+
     def check(self, path: str, limit: int) -> None:
         """Raise BlobBroken unless the bytes under this path match its name; KeyNotFound if absent."""
         found = Digest.of(self._bucket.get(path, limit))

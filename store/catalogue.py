@@ -25,6 +25,7 @@ class Summary:
     images: tuple[str, ...]
     redrive_of: str | None
     request_sha256: str | None
+    reference: str | None = None
 
 
 def result_key(request_id: str) -> str:
@@ -73,4 +74,12 @@ def _summary(document: Mapping[str, Any]) -> Summary:
         images=images,
         redrive_of=document.get("redrive_of"),
         request_sha256=document.get("request_sha256"),
+        reference=_reference(document.get("request")),
     )
+
+
+def _reference(request: object) -> str | None:
+    """The name of the reference a request asked for."""
+    asked = request.get("reference_image") if isinstance(request, dict) else None
+    name = asked.get("name") if isinstance(asked, dict) else asked
+    return name if isinstance(name, str) else None

@@ -102,13 +102,14 @@ class FolderBucket:
             os.utime(self._path(key), follow_symlinks=False)
 
     def delete(self, key: str) -> None:
-        """Unlink the file, and remove its folder if that is empty and at least three levels below the root."""
+        """Unlink the file, and remove the folders it leaves empty that are at least three levels below the root."""
         with suppress(KeyNotFound), self._ours(key):
             os.unlink(self._path(key))
-        if key.count("/") >= _PASSING_DEPTH:
-            # the folders above come back all the time, and removing them would get in the way of whoever writes there
-            with suppress(OSError):
-                os.rmdir(_parent(self._path(key)))
+        # the folders above come back all the time, and removing them would get in the way of whoever writes there
+        with suppress(OSError):
+            while key.count("/") >= _PASSING_DEPTH:
+                key = _parent(key)
+                os.rmdir(self._path(key))
 
     def _path(self, key: str) -> str:
         # not a Path, which interns each of its parts: memory grew with names that never come again
@@ -182,6 +183,10 @@ def _link(temporary: str, target: str) -> bool:
             return True
         if isinstance(error, FileExistsError):
             return False
+        if error.errno in (errno.EPERM, errno.EOPNOTSUPP):
+            raise StoreUnavailable(
+                f"{target!r} cannot be made by a hard link; put inbox and outbox on a file system that has them"
+            ) from error
         raise
     return True
 

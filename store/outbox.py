@@ -46,6 +46,9 @@ class Outbox:
         data = to_bytes(complete)
         if not self._bucket.create(_result_key(manifest.id), data) and self._read(manifest.id) != data:
             raise ClaimLost(f"request {manifest.id} already has a result")
+        # a prune may have taken an old image of the same bytes just before the manifest named it
+        for image in images:
+            self._blobs.restore(image.data, image.format)
         return complete
 
     def publish_conflict(self, manifest: ResultManifest, digest: Digest) -> None:

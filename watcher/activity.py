@@ -46,6 +46,12 @@ class Activity:
             in_hand = list(self._in_hand.values())
         return max(map(self._silent, in_hand), default=0.0)
 
+    def awaits_turn(self, request_id: str) -> bool:
+        """Whether the request waits at the turnstile."""
+        with self._lock:
+            found = self._in_hand.get(request_id)
+        return found is not None and found.awaits_turn
+
     def ids(self) -> tuple[str, ...]:
         """The requests in hand."""
         with self._lock:

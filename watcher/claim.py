@@ -1,6 +1,7 @@
 """A claim: the right to work on one request, won by creating a numbered file."""
 
 import re
+import threading
 import uuid
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from pydantic import AwareDatetime
 
 from pipeline.clock import Clock
 from store.bucket import Bucket
-from store.errors import KeyNotFound, RequestRejected
+from store.errors import KeyNotFound, RequestRejected, StoreError
 from store.manifest import Document, to_bytes
 from watcher.steadiness import Steadiness
 from watcher.worker import Worker
@@ -67,9 +68,13 @@ class Claims:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._steadiness = Steadiness(clock)
+        self._lock = threading.Lock()
+        # claims of ours that nobody works on, because the store failed when they were to be given back
+        self._owed: dict[tuple[str, int], str] = {}
 
     def attempts(self, identifier: str) -> Attempts:
         """Count the attempts; only the newest can be alive."""
+        self._settle_owed(identifier)
         number, counted, unreleased, alive = 0, 0, 0, False
         while True:
             key = self._key(identifier, number + 1)
@@ -86,7 +91,12 @@ class Claims:
     def win(self, identifier: str, number: int) -> bool:
         """Try to create the claim of this number; False if somebody else has it."""
         record = ClaimRecord(token=uuid.uuid4().hex, worker=self._worker, claimed_at=self._clock.now())
-        return self._bucket.create(self._key(identifier, number), to_bytes(record))
+        try:
+            return self._bucket.create(self._key(identifier, number), to_bytes(record))
+        except StoreError:
+            # it may be there all the same
+            self._owe(identifier, number, _RELEASED)
+            raise
 
     def renew(self, claim: Claim) -> bool:
         """Show that the holder is alive; False if the claim was taken over."""
@@ -100,8 +110,38 @@ class Claims:
 
     def release(self, claim: Claim, *, counted: bool) -> None:
         """Give the request back; an uncounted attempt does not bring it nearer to its last."""
-        key = self._key(claim.id, claim.attempt)
-        self._bucket.move(key, key + (_SPENT if counted else _RELEASED))
+        suffix = _SPENT if counted else _RELEASED
+        try:
+            self._give_back(claim.id, claim.attempt, suffix)
+        except KeyNotFound:
+            raise
+        except StoreError:
+            self._owe(claim.id, claim.attempt, suffix)
+            raise
+
+    def _give_back(self, identifier: str, number: int, suffix: str) -> None:
+        key = self._key(identifier, number)
+        self._bucket.move(key, key + suffix)
+
+    def _owe(self, identifier: str, number: int, suffix: str) -> None:
+        with self._lock:
+            self._owed[identifier, number] = suffix
+
+    def _settle_owed(self, identifier: str) -> None:
+        """Give back what could not be given back before; raises StoreError as long as it cannot."""
+        with self._lock:
+            owed = [(number, suffix) for (name, number), suffix in self._owed.items() if name == identifier]
+        for number, suffix in owed:
+            if self._is_ours(self._key(identifier, number)):
+                self._give_back(identifier, number, suffix)
+            with self._lock:
+                self._owed.pop((identifier, number), None)
+
+    def _is_ours(self, key: str) -> bool:
+        try:
+            return ClaimRecord.model_validate_json(self._bucket.get(key, _MAX_BYTES)).worker == self._worker
+        except (KeyNotFound, ValueError):
+            return False
 
     def forget(self, identifier: str) -> None:
         """Remove the claims of a decided request; its manifest keeps everybody else away."""

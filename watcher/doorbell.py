@@ -53,9 +53,14 @@ class Doorbell:
         try:
             inode = self._folder.stat().st_ino
             observer = arrival_observer()
+        except OSError:
+            return False
+        try:
             observer.schedule(_Ringer(self._rung), str(self._folder), recursive=False, event_filter=_EVENTS)
             observer.start()
         except OSError:
+            # it holds a thread and an inotify instance, of which there are few
+            observer.stop()
             return False
         self._observer, self._inode = observer, inode
         return True

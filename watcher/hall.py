@@ -145,7 +145,14 @@ class Hall:
         return self._room.lacking()
 
     def _hangs(self, claim: Claim) -> bool:
-        return self.activity.silence(claim.id) > self._settings.stall_seconds
+        limit = self._settings.stall_seconds
+        if not self.activity.awaits_turn(claim.id):
+            return self.activity.silence(claim.id) > limit
+        if self.activity.longest_silence() <= limit:
+            return False
+        # who waits behind a hung drawing never gets its turn here; it is given back at no cost
+        self.service.inbox.release(claim, counted=False)
+        return True
 
     def _draw(
         self, request: GenerationRequest, reference: ReferenceImage | None, *, seed: int, progress: Progress
@@ -198,10 +205,13 @@ def versions() -> dict[str, str]:
 
 
 def keep_apart(settings: Settings) -> None:
-    """Raise SettingsInvalid if results would land where requests are looked for, or the reverse."""
+    """Raise SettingsInvalid if results would land where requests are looked for, or state outside of the inbox."""
     inbox, outbox = (Path(place).expanduser().resolve() for place in (settings.inbox, settings.outbox))
     if inbox == outbox or inbox in outbox.parents or outbox in inbox.parents:
         raise SettingsInvalid(
             f"inbox {inbox} and outbox {outbox} must not lie within each other; choose two separate folders",
             field="outbox",
         )
+    state = inbox / ".imagegen"
+    if state.is_symlink():
+        raise SettingsInvalid(f"{state} is a link; what the inbox keeps must lie in it: remove the link", field="inbox")

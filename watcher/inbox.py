@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from pipeline.request import ReferenceFile
 from store.errors import KeyNotFound, NotARegularFile, RequestTooLarge, ServiceError, TooLarge
 from store.outbox import Outbox
 from watcher.aside import Aside, PutAside, Where
@@ -84,10 +85,11 @@ class Inbox:
         """Forget files that are gone, and clear away what a killed worker left of decided requests."""
         names = self._listed()
         self._arrivals.retain(names)
-        self._readiness.retain([self._key(name) for name in names])
         pending = {request_id(name) for name in names if is_request(name)}
+        self._readiness.retain([self._key(name) for name in names], pending)
         for identifier in (self._claims.ids() | set(self._outbox.shown())) - pending:
-            if self._outbox.has_result(identifier):
+            # decided, or withdrawn: should the same id come again, it begins with its first attempt
+            if self._outbox.has_result(identifier) or not self._claims.attempts(identifier).alive:
                 self._claims.forget(identifier)
                 self._outbox.clear_progress(identifier)
 
@@ -115,6 +117,14 @@ class Inbox:
         """The request as it lies there, under no claim: what a repeated id is compared by."""
         claim = Claim(name=name, id=request_id(name), attempt=1, queued=0.0)
         return self._read(claim)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a claim is still ours; shows that its holder is alive."""
+        return self._claims.renew(claim)
+
+    def doubt(self, reference: ReferenceFile) -> None:
+        """Give a reference that could not be decoded the time to settle."""
+        self._readiness.doubt(reference)
 
     def still_waits(self, name: str) -> bool:
         """Whether something the request needs may still come."""

@@ -36,7 +36,10 @@ class Leases:
     def __init__(
         self, renew: Callable[[Claim], bool], lease_seconds: float, hangs: Callable[[Claim], bool] = lambda claim: False
     ) -> None:
-        """renew: shows a claim's life and says whether it is still ours; hangs: whether its work stands still."""
+        """renew: shows a claim's life and says whether it is still ours.
+
+        hangs: whether its work stands still, or waits for work that does.
+        """
         self._renew = renew
         self._hangs = hangs
         self._interval = lease_seconds / _RENEWALS

@@ -97,10 +97,15 @@ class Readiness:
         self._steadiness.forget(key)
         self._first_looks.forget(identifier)
 
-    def retain(self, present: Collection[str]) -> None:
-        """Drop what is remembered of keys that are gone."""
+    def doubt(self, reference: ReferenceFile) -> None:
+        """Give a reference that could not be decoded the time to settle."""
+        self._references.doubt(reference)
+
+    def retain(self, present: Collection[str], pending: Collection[str]) -> None:
+        """Drop what is remembered of keys that are gone, and the notes on requests that no longer wait."""
         self._steadiness.retain(present)
         self._references.retain(present)
+        self._first_looks.retain(pending)
 
     def _settling(self, key: str, error: MalformedJson) -> Later | Gone | None:
         # no part of a JSON object is valid JSON, so a file that does not parse may still be being written

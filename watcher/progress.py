@@ -55,7 +55,7 @@ class LiveProgress(Progress):
         """Raise ClaimLost, Cancelled or RequestTimeout if the drawing must not go on."""
         if self._lease is not None:
             self._lease.check()
-        if self._oversight.is_cancelled(self._claim):
+        if self._is_cancelled():
             raise Cancelled
         if self._drawing_seconds() > self._oversight.max_seconds:
             raise RequestTimeout(
@@ -91,6 +91,13 @@ class LiveProgress(Progress):
         self._oversight.activity.end(self._claim.id)
         with contextlib.suppress(StoreError):
             self._oversight.outbox.clear_progress(self._claim.id)
+
+    def _is_cancelled(self) -> bool:
+        try:
+            return self._oversight.is_cancelled(self._claim)
+        except StoreError:
+            # an inbox that does not answer just now is no reason to throw a drawing away
+            return False
 
     def _drawing_seconds(self) -> float:
         if self._drawing_since is None:

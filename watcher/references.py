@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.config import Limits
-from pipeline.reference import ReferenceImage, decode, ends_whole
+from pipeline.reference import ReferenceImage, ends_whole
 from pipeline.request import MAX_NAME_BYTES, ReferenceFile
 from store.bucket import Bucket, Head
 from store.digest import Digest
@@ -45,7 +45,7 @@ class References:
         self._settle_seconds = settle_seconds
         self._steadiness = Steadiness(clock)
         self._lock = threading.Lock()
-        # whether a version of a key is whole by what a request says of it: decoding it anew is the dearest look
+        # whether a version of a key is whole by what a request says of it: reading it anew is the dearest look
         self._verdicts: dict[tuple[str, Digest | None, int | None], tuple[str, bool]] = {}
 
     def look(self, reference: ReferenceFile) -> Waiting | None:
@@ -113,35 +113,36 @@ class References:
         whole = self._is_whole(reference, key, head.version)
         return None if whole else self._unsettled(f"{reference.name} is not whole yet", steady)
 
+    def doubt(self, reference: ReferenceFile) -> None:
+        """Remember that what lies there now could not be decoded: it is given the time to settle."""
+        found = self._find(reference)
+        if found is not None:
+            key, head = found
+            self._remember(reference, key, head.version, whole=False)
+
     def _is_whole(self, reference: ReferenceFile, key: str, version: str) -> bool:
-        """By its digest, or else by decoding it; a version that was judged once is not read again."""
+        """By its digest, or else by its marks; a version that was judged once is not read again.
+
+        No pixel is decoded here: that is done under a claim, where a decoder that dies uses up an attempt.
+        """
         what = (key, reference.sha256, reference.bytes)
         with self._lock:
             known = self._verdicts.get(what)
         if known is not None and known[0] == version:
             return known[1]
-        whole = self._judged(reference, key)
-        with self._lock:
-            self._verdicts[what] = (version, whole)
-            while len(self._verdicts) > _REMEMBERED:
-                del self._verdicts[next(iter(self._verdicts))]
+        image = ReferenceImage.of(self._read(key), reference.name)
+        whole = _matches(reference, image) if reference.sha256 is not None else ends_whole(image.data) is True
+        self._remember(reference, key, version, whole=whole)
         return whole
 
-    def _judged(self, reference: ReferenceFile, key: str) -> bool:
-        image = ReferenceImage.of(self._read(key), reference.name)
-        if reference.sha256 is not None:
-            return _matches(reference, image)
-        return ends_whole(image.data) is True and self._decodes(image)
+    def _remember(self, reference: ReferenceFile, key: str, version: str, *, whole: bool) -> None:
+        with self._lock:
+            self._verdicts[key, reference.sha256, reference.bytes] = (version, whole)
+            while len(self._verdicts) > _REMEMBERED:
+                del self._verdicts[next(iter(self._verdicts))]
 
     def _unsettled(self, reason: str, steady: float) -> Waiting:
         return Waiting(reason=reason, seconds=self._settle_seconds - steady)
-
-    def _decodes(self, image: ReferenceImage) -> bool:
-        try:
-            decode(image, self._limits)
-        except RequestRejected:
-            return False
-        return True
 
     def _read(self, key: str) -> bytes:
         try:

@@ -23,6 +23,8 @@ _PATIENT_ROUNDS = 3
 _TIDY_SECONDS = 600.0
 # a longer scan waits for its turn: scanning then takes a tenth of the time at most
 _LONG_SCAN_SECONDS = 0.02
+# a flood of file events costs a scan each so often, and no more
+_SHORT_PAUSE_SECONDS = 0.01
 _SCAN_SHARE = 0.1
 
 
@@ -181,7 +183,7 @@ class Rounds:
             self._inbox.tidy()
         self._waits.retain(set(self._found.requests))
         now = self._clock.monotonic()
-        pause = (now - before) / _SCAN_SHARE if now - before > _LONG_SCAN_SECONDS else 0.0
+        pause = (now - before) / _SCAN_SHARE if now - before > _LONG_SCAN_SECONDS else _SHORT_PAUSE_SECONDS
         self._scan_again_at = now + min(pause, self._pace.scan_seconds)
 
     def _in_turn(self) -> list[str]:
@@ -193,6 +195,9 @@ class Rounds:
 
     def _attend(self, name: str) -> bool:
         """Act on one look; True if the request was started."""
+        if self._barred is not None and not self._inbox.has_result(request_id(name)):
+            self._pending[name] = Pending(name=shown(name), reason=self._barred, seconds=_FAULT_SECONDS)
+            return False
         if waiting := self._waits.still(name):
             self._pending[name] = waiting
             return False
@@ -225,9 +230,6 @@ class Rounds:
         return False
 
     def _start(self, name: str, ready: Ready) -> bool:
-        if self._barred is not None:
-            self._pending[name] = Pending(name=shown(name), reason=self._barred, seconds=_FAULT_SECONDS)
-            return False
         if ready.alone and not self._window.is_empty():
             # it may have killed its worker: nothing else is started until it has had the window to itself
             self._is_full = True

@@ -1,26 +1,20 @@
 """When a request was first looked at; the note outlives a restart of the worker."""
 
 import threading
-from datetime import timedelta
-
-from pydantic import AwareDatetime, ValidationError
+from collections.abc import Collection
 
 from pipeline.clock import Clock
 from store.bucket import Bucket
-from store.errors import KeyNotFound
-from store.manifest import Document, to_bytes
 
-_MAX_BYTES = 4096
-
-
-class SeenRecord(Document):
-    """What stands in a note."""
-
-    first_seen: AwareDatetime
+_NOW = "now"
+_SUFFIX = ".json"
 
 
 class FirstLooks:
-    """Counts the seconds since the first look at a request, over restarts."""
+    """Counts the seconds since the first look at a request, over restarts.
+
+    Only times that the store itself has set are compared: the clocks of machines differ, and are set.
+    """
 
     def __init__(self, bucket: Bucket, prefix: str, clock: Clock) -> None:
         """prefix: where the notes lie."""
@@ -36,7 +30,6 @@ class FirstLooks:
         with self._lock:
             known = self._known.get(identifier)
         if known is None:
-            # the wall clock is asked once, so a step of it later on moves no deadline
             known = (self._noted(identifier), now)
             with self._lock:
                 self._known[identifier] = known
@@ -44,20 +37,32 @@ class FirstLooks:
         return before + now - since
 
     def forget(self, identifier: str) -> None:
-        """Remove the note of a decided request."""
+        """Remove the note of a request that waits no longer."""
         with self._lock:
             self._known.pop(identifier, None)
         self._bucket.delete(self._key(identifier))
 
+    def retain(self, identifiers: Collection[str]) -> None:
+        """Remove the notes of all other requests: should one come again, it has its whole time again."""
+        noted = {
+            key.removeprefix(self._prefix).removesuffix(_SUFFIX)
+            for key in self._bucket.list(self._prefix)
+            if key.endswith(_SUFFIX)
+        }
+        with self._lock:
+            noted |= self._known.keys()
+        for identifier in noted.difference(identifiers):
+            self.forget(identifier)
+
     def _noted(self, identifier: str) -> float:
-        now = self._clock.now()
-        try:
-            first = SeenRecord.model_validate_json(self._bucket.get(self._key(identifier), _MAX_BYTES)).first_seen
-        except (KeyNotFound, ValidationError):
-            # the first look, or a note that a crash of the machine left empty
-            self._bucket.put(self._key(identifier), to_bytes(SeenRecord(first_seen=now)))
+        if self._bucket.create(self._key(identifier), b""):
             return 0.0
-        return max(now - first, timedelta()).total_seconds()
+        self._bucket.put(self._prefix + _NOW, b"", durable=False)
+        note, now = self._bucket.head(self._key(identifier)), self._bucket.head(self._prefix + _NOW)
+        if note is None or now is None:
+            # removed this moment: the request was decided
+            return 0.0
+        return max((now.modified - note.modified).total_seconds(), 0.0)
 
     def _key(self, identifier: str) -> str:
-        return f"{self._prefix}{identifier}.json"
+        return f"{self._prefix}{identifier}{_SUFFIX}"

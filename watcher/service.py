@@ -19,10 +19,15 @@ from store.errors import (
     IdConflict,
     InternalError,
     KeyNotFound,
+    MalformedJson,
+    ReferenceMismatch,
     ReferenceMissing,
+    ReferenceUnreadable,
+    RequestRejected,
     ServiceError,
     ShuttingDown,
     StoreFull,
+    StoreUnavailable,
 )
 from store.outbox import Outbox
 from watcher.aside import PutAside
@@ -34,6 +39,10 @@ from watcher.report import Reporter
 from watcher.validate import Validator, ValidRequest
 
 _log = logging.getLogger("imagegen.service")
+# these give a request back without counting the attempt
+_NOBODYS_FAULT = (ShuttingDown, StoreFull, StoreUnavailable)
+# these may come from a file that was rewritten between the look and the claim
+_PASSING = (MalformedJson, ReferenceMissing, ReferenceMismatch, ReferenceUnreadable)
 
 
 class Draw(Protocol):
@@ -70,7 +79,7 @@ class Service:
                 self._require_attempts_left(claim)
                 valid = self.validator.validate(claim)
                 drawing = self.draw(valid.request, valid.reference, seed=valid.seed, progress=progress)
-                lease.check()
+                self._require_held(claim)
                 self._publish(claim, valid, drawing, started)
         except ClaimLost as lost:
             _say("claim_lost", claim, lost.message)
@@ -93,8 +102,8 @@ class Service:
         except KeyNotFound:
             # another worker has just moved it
             return
-        digest, decided = Digest.of(claim.content), self.outbox.result(claim.id)
-        if claim.unreadable is not None or decided.request_sha256 in (None, digest):
+        decided = self.outbox.result(claim.id)
+        if decided.request_sha256 == (None if claim.unreadable else Digest.of(claim.content)):
             settle = self.inbox.reject if decided.status in ("rejected", "failed") else self.inbox.ack
             # of a worker that died between its manifest and its ack
             self.outbox.clear_progress(claim.id)
@@ -108,8 +117,8 @@ class Service:
         """Move a decided request aside; other bytes that came under its name meanwhile are a conflict."""
         moved = settle(claim.name)
         content = None if moved is None else self.inbox.content(moved)
-        if moved is not None and content is not None and claim.unreadable is None and content != claim.content:
-            self._record_conflict(replace(claim, content=content))
+        if moved is not None and content is not None and (claim.unreadable or content != claim.content):
+            self._record_conflict(replace(claim, content=content, unreadable=None))
             self.inbox.quarantine(moved)
 
     def _record_conflict(self, claim: Claim) -> None:
@@ -129,9 +138,21 @@ class Service:
                 " look for the worker's end in its log, then submit the request again under a new id"
             )
 
+    def _require_held(self, claim: Claim) -> None:
+        if not self.inbox.holds(claim):
+            raise ClaimLost(f"request {claim.id}: attempt {claim.attempt} was taken over")
+
     def _came_too_soon(self, claim: Claim, error: ServiceError) -> bool:
-        # the reference was there at the look, and is gone although there is time left to wait for it
-        return isinstance(error, ReferenceMissing) and self.inbox.still_waits(claim.name)
+        """Whether what is wrong may still be mended: whole at the look, and written anew or gone since."""
+        if isinstance(error, ReferenceUnreadable):
+            self._doubt_reference(claim)
+        return isinstance(error, _PASSING) and self.inbox.still_waits(claim.name)
+
+    def _doubt_reference(self, claim: Claim) -> None:
+        with contextlib.suppress(RequestRejected):
+            request = self.validator.read(claim.name, claim.content)
+            if request.reference_image is not None:
+                self.inbox.doubt(request.reference_image)
 
     def _publish(self, claim: Claim, valid: ValidRequest, drawing: Drawing, started: float) -> None:
         manifest = self.reporter.succeeded(claim, valid, drawing, self.clock.monotonic() - started)
@@ -141,7 +162,9 @@ class Service:
     def _settle_failure(self, claim: Claim, error: ServiceError, progress: LiveProgress, started: float) -> None:
         """Give the request back if trying again may help, else publish why there is no picture."""
         try:
-            if isinstance(error, (ShuttingDown, StoreFull)) or self._came_too_soon(claim, error):
+            # a worker that stood still may be the last to know; who took over settles the request
+            self._require_held(claim)
+            if isinstance(error, _NOBODYS_FAULT) or self._came_too_soon(claim, error):
                 self.inbox.release(claim, counted=False)
                 _say("released", claim, f"given back: {error.message}")
             elif error.retryable and self.inbox.attempts_counted(claim) < self.max_attempts:

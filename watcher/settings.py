@@ -39,7 +39,9 @@ class Settings(BaseSettings):
         default_factory=lambda: user_cache_path("imagegen"), description="Folder for the built-in checkpoints."
     )
     window: int = Field(default=3, ge=1, le=64, description="Requests in flight at once.")
-    max_attempts: int = Field(default=3, ge=1, le=100, description="Attempts before a request fails for good.")
+    max_attempts: int = Field(
+        default=3, ge=2, le=100, description="Attempts before a request fails for good; a neighbour may cost one."
+    )
     scan_seconds: float = Field(default=5.0, gt=0, description="Longest time between two looks at the inbox.")
     settle_seconds: float = Field(default=30.0, ge=1, description="How long a broken file may still be written.")
     reference_seconds: float = Field(default=600.0, ge=0, description="How long to wait for a missing reference.")

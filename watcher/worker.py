@@ -14,7 +14,11 @@ from store.manifest import Document
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
 _SLACK = 2.0
-_STARTED_FIELD = 19
+# counted behind the state, which is the first field after the name
+_STARTED_FIELD = 18
+# killed, and not yet asked for by its parent
+_ENDED = ("Z", "X")
+_INIT = Path("/proc/1")
 
 
 class Worker(Document):
@@ -47,7 +51,10 @@ class Worker(Document):
         try:
             started = _started(other.pid)
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            return True
+            # where others' processes are hidden, one that lives looks the same
+            return not _are_hidden()
+        except (psutil.AccessDenied, PermissionError):
+            return False
         # a pid is used again one day; only the start time tells the two apart
         return abs(started - other.started) > _SLACK
 
@@ -56,8 +63,16 @@ def _started(pid: int) -> float:
     if _BOOT_ID.exists():
         # ticks since the boot; psutil adds the wall clock, and a step of that would make the living look dead
         stat = Path(f"/proc/{pid}/stat").read_text()
-        return float(stat.rpartition(")")[2].split()[_STARTED_FIELD])
+        state, *fields = stat.rpartition(")")[2].split()
+        if state in _ENDED:
+            raise ProcessLookupError(pid)
+        return float(fields[_STARTED_FIELD])
     return psutil.Process(pid).create_time()
+
+
+def _are_hidden() -> bool:
+    # with hidepid even the first process cannot be seen
+    return _BOOT_ID.exists() and not _INIT.exists()
 
 
 def _boot() -> str:

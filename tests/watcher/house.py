@@ -148,8 +148,8 @@ def build(
     obstacle: Callable[[], str | None] = lambda: None,
 ) -> House:
     clock = clock or FakeClock()
-    incoming = incoming or MemoryBucket()
-    outgoing = outgoing or MemoryBucket()
+    incoming = incoming or MemoryBucket(clock.now)
+    outgoing = outgoing or MemoryBucket(clock.now)
     worker = worker or Worker.this_process()
     outbox = Outbox(outgoing)
     place = InboxPlace(bucket=incoming)

@@ -1,5 +1,7 @@
 import errno
+import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +75,9 @@ class NoWatchesLeft:
     def start(self) -> None:
         raise OSError(errno.ENOSPC, "inotify watch limit reached")
 
+    def stop(self) -> None:
+        pass
+
 
 def test_an_observer_that_cannot_start_leaves_the_clock(
     inbox: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -121,3 +126,20 @@ def test_a_folder_that_was_renamed_and_made_again_is_listened_to(bell: Doorbell,
         bell._rung.clear()
     (inbox / "a.json").write_text("{}")
     assert rings_soon(bell)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_where_watches_have_run_out_each_try_gives_back_what_it_took(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_watch_left(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "inotify watch limit reached")
+
+    monkeypatch.setattr("watchdog.observers.inotify_c.InotifyFD.add_callback", no_watch_left)
+    bell = Doorbell(inbox)
+    bell.start()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        bell.wait(0)
+    bell.stop()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

@@ -3,9 +3,12 @@ import unicodedata
 
 import pytest
 
+from store.errors import StoreFull, StoreUnavailable
 from store.memory import MemoryBucket
+from tests.clock import FakeClock
 from tests.watcher.house import REFERENCE, SETTLE, build, picture, request_bytes
 from watcher.look import Busy, Done, Gone, Later, Ready
+from watcher.worker import Worker
 
 
 def described(data: bytes, name: str = "cup.png") -> dict[str, object]:
@@ -127,11 +130,10 @@ def test_a_missing_reference_is_waited_for_until_its_deadline() -> None:
 
 
 def test_the_deadline_of_a_reference_outlives_a_restart() -> None:
-    bucket = MemoryBucket()
-    first = build(incoming=bucket)
+    first = build()
     first.drop("a.json", request_bytes(reference_image="cup.png"))
     first.inbox.look("a.json")
-    second = build(incoming=bucket, clock=first.clock)
+    second = build(incoming=first.incoming, clock=first.clock)
     first.clock.advance(REFERENCE + 1)
     assert second.inbox.look("a.json") == Ready(attempt=1)
 
@@ -197,6 +199,7 @@ def test_progress_that_a_killed_worker_left_of_a_decided_request_is_swept() -> N
     house.handle("a.json")
     house.outbox.show_progress("a", {"node": "text2image"})
     house.outbox.show_progress("b", {"node": "text2image"})
+    house.drop("b.json")
     house.inbox.tidy()
     assert house.outbox.shown() == ["b"]
 
@@ -261,3 +264,85 @@ def test_two_requests_of_one_name_are_both_kept_in_the_archive() -> None:
         house.inbox.ack("a.json")
     keys = house.incoming.list(".imagegen/archive/", recursive=True)
     assert sorted(house.incoming.get(key, 10) for key in keys) == [b"first", b"second"]
+
+
+def test_the_wait_for_a_reference_is_measured_by_the_clock_of_the_store_alone() -> None:
+    first = build()
+    first.drop("a.json", request_bytes(reference_image="cup.png"))
+    assert isinstance(first.inbox.look("a.json"), Later)
+    ahead = FakeClock()
+    ahead.advance(15 * 60)
+    second = build(incoming=first.incoming, clock=ahead)
+    look = second.inbox.look("a.json")
+    assert isinstance(look, Later)
+    assert look.seconds == pytest.approx(REFERENCE, abs=1)
+
+
+def test_a_withdrawn_request_that_comes_again_has_its_whole_time_and_all_its_attempts() -> None:
+    house = build()
+    house.drop("a.json", request_bytes(reference_image="cup.png"))
+    house.inbox.look("a.json")
+    dead = Worker.this_process().model_copy(update={"name": "dead", "started": 0.0})
+    assert build(incoming=house.incoming, worker=dead, clock=house.clock).claims.win("a", 1)
+    house.incoming.delete("a.json")
+    house.clock.advance(7 * 24 * 3600)
+    house.inbox.tidy()
+    house.drop("a.json", request_bytes(reference_image="cup.png"))
+    assert isinstance(house.inbox.look("a.json"), Later)
+    assert house.claims.attempts("a").counted == 0
+
+
+class SyncFailsBehindTheLink(MemoryBucket):
+    """The name is made, and then the disk says that it is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_full = True
+
+    def create(self, key: str, data: bytes) -> bool:
+        made = super().create(key, data)
+        if self.is_full and "claims/" in key:
+            raise StoreFull
+        return made
+
+
+def test_a_claim_that_was_made_although_the_store_failed_costs_no_attempt() -> None:
+    bucket = SyncFailsBehindTheLink()
+    house = build(incoming=bucket)
+    house.drop("a.json")
+    for attempt in (1, 2, 3):
+        with pytest.raises(StoreFull):
+            house.inbox.claim("a.json", attempt)
+        assert house.inbox.look("a.json") == Ready(attempt=attempt + 1)
+    bucket.is_full = False
+    assert house.inbox.claim("a.json", 4) is not None
+    assert house.claims.attempts("a").counted == 1
+
+
+class ReleaseFails(MemoryBucket):
+    """The inbox is away at the moment when a claim is to be given back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = False
+
+    def move(self, source: str, target: str) -> None:
+        if self.is_away and target.endswith((".released", ".spent")):
+            raise StoreUnavailable
+        super().move(source, target)
+
+
+def test_a_claim_that_could_not_be_given_back_is_given_back_later_and_costs_no_attempt() -> None:
+    bucket = ReleaseFails()
+    house = build(incoming=bucket)
+    house.drop("a.json")
+    claim = house.inbox.claim("a.json", 1)
+    assert claim is not None
+    bucket.is_away = True
+    with pytest.raises(StoreUnavailable):
+        house.inbox.release(claim, counted=False)
+    with pytest.raises(StoreUnavailable):
+        house.inbox.look("a.json")
+    bucket.is_away = False
+    assert house.inbox.look("a.json") == Ready(attempt=2)
+    assert house.claims.attempts("a").counted == 0

@@ -108,3 +108,12 @@ def test_the_claim_of_a_hung_request_is_given_up_and_not_renewed(caplog: pytest.
             lease.check()
     assert renewed == []
     assert "makes no progress" in caplog.text
+
+
+def test_who_waits_for_its_turn_is_told_from_who_draws() -> None:
+    watched = Watched()
+    assert not watched.activity.awaits_turn("a")
+    watched.progress.await_turn("text2image")
+    assert watched.activity.awaits_turn("a")
+    watched.progress.begin("text2image")
+    assert not watched.activity.awaits_turn("a")

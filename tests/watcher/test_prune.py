@@ -308,3 +308,37 @@ def test_an_age_is_a_number_of_hours_days_or_weeks(text: str, hours: int) -> Non
 def test_any_other_age_is_refused(text: str) -> None:
     with pytest.raises(InvalidField, match="12h, 30d or 4w"):
         parse_age(text)
+
+
+def test_a_shared_reference_that_a_young_result_used_stays_though_nothing_waits() -> None:
+    premises = Premises()
+    premises.inbox.put("logo.png", b"logo")
+    premises.inbox.put("old.png", b"old")
+    premises.time += 40 * DAY
+    manifest = {
+        "status": "succeeded",
+        "created_at": premises.time.isoformat(),
+        "images": [],
+        "request": {"prompt": "a cake", "reference_image": {"name": "logo.png"}},
+    }
+    premises.outbox.put("results/a.json", json.dumps(manifest).encode())
+    premises.prune()
+    assert premises.inbox.list() == ["logo.png"]
+
+
+class RequestComesMeanwhile(MemoryBucket):
+    """A backend drops a request that names a shared reference while the archives are swept."""
+
+    def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
+        if prefix.endswith("quarantine/"):
+            self.put("a.json", request_bytes(reference_image="logo.png"))
+        return super().list(prefix, recursive=recursive)
+
+
+def test_a_shared_reference_named_by_a_request_that_comes_meanwhile_stays() -> None:
+    premises = Premises()
+    inbox = RequestComesMeanwhile(lambda: premises.time)
+    inbox.put("logo.png", b"logo")
+    premises.time += 40 * DAY
+    prune(inbox, premises.outbox, lambda: premises.time)
+    assert sorted(inbox.list()) == ["a.json", "logo.png"]

@@ -5,10 +5,12 @@ import pytest
 
 from pipeline.drawing import Drawing
 from pipeline.progress import Progress
+from store.bucket import Head
 from store.digest import Digest
 from store.errors import (
     CheckpointMissing,
     ClaimLost,
+    DownloadFailed,
     InvalidField,
     ReferenceUnreadable,
     ServiceError,
@@ -16,10 +18,11 @@ from store.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from store.memory import MemoryBucket
 from tests.fakes import BucketFullAtWrite
-from tests.watcher.house import REFERENCE, House, Pen, build, picture, request_bytes
+from tests.watcher.house import REFERENCE, SETTLE, House, Pen, build, drawing, picture, request_bytes
 from watcher.aside import PutAside
-from watcher.look import Ready
+from watcher.look import Later, Ready
 
 
 class DrawingRaises:
@@ -96,6 +99,8 @@ def test_a_bad_request_is_rejected_with_code_field_and_advice_and_its_bytes_are_
 ) -> None:
     house = build()
     house.drop("a.json", content)
+    house.inbox.look("a.json")
+    house.clock.advance(SETTLE)
     house.handle("a.json")
     result = house.result("a")
     assert result.status == "rejected"
@@ -162,8 +167,8 @@ def test_what_a_bug_says_stays_in_the_log() -> None:
     assert "secret" not in error.message
 
 
-@pytest.mark.parametrize("error", [ShuttingDown(), StoreFull()])
-def test_a_stop_or_a_full_disk_gives_the_request_back_uncounted(error: ServiceError) -> None:
+@pytest.mark.parametrize("error", [ShuttingDown(), StoreFull(), StoreUnavailable()])
+def test_a_stop_or_a_disk_that_is_full_or_away_gives_the_request_back_uncounted(error: ServiceError) -> None:
     house = build(draw=DrawingRaises(error))
     house.drop("a.json")
     house.handle("a.json")
@@ -173,7 +178,7 @@ def test_a_stop_or_a_full_disk_gives_the_request_back_uncounted(error: ServiceEr
 
 
 def test_a_passing_error_is_tried_again_until_the_attempts_are_used_up() -> None:
-    house = build(draw=DrawingRaises(StoreUnavailable("the disk is away")), max_attempts=3)
+    house = build(draw=DrawingRaises(DownloadFailed()), max_attempts=3)
     house.drop("a.json")
     for attempt in (1, 2):
         house.handle("a.json", attempt)
@@ -181,7 +186,7 @@ def test_a_passing_error_is_tried_again_until_the_attempts_are_used_up() -> None
     house.handle("a.json", 3)
     result = house.result("a")
     assert result.error is not None
-    assert (result.status, result.error.code, result.attempt) == ("failed", "store_unavailable", 3)
+    assert (result.status, result.error.code, result.attempt) == ("failed", "download_failed", 3)
 
 
 def test_a_request_whose_attempts_died_without_a_word_ends_without_being_drawn() -> None:
@@ -311,3 +316,113 @@ def test_other_bytes_that_come_while_a_request_is_acknowledged_are_a_conflict_an
     assert Digest.of(other)[:8] in conflict
     (kept,) = house.incoming.list(".imagegen/quarantine/", recursive=True)
     assert house.incoming.get(kept, 10_000) == other
+
+
+class TakenOverMeanwhile:
+    """The worker stands still until another one has taken the request over, and then fails."""
+
+    def __init__(self) -> None:
+        self.house: Any = None
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        assert self.house.claims.win("a", 2)
+        raise CheckpointMissing("it was there a minute ago")
+
+
+def test_a_worker_that_lost_its_claim_does_not_publish_its_failure_either() -> None:
+    draw = TakenOverMeanwhile()
+    house = build(draw=draw)
+    draw.house = house
+    house.drop("a.json")
+    house.handle("a.json")
+    assert not house.outbox.has_result("a")
+    assert house.inbox.scan().requests == ("a.json",)
+
+
+def test_a_file_too_large_under_a_decided_id_is_a_conflict() -> None:
+    house = build()
+    house.drop("a.json")
+    house.handle("a.json")
+    house.drop("a.json", b"[" * 2_000_000)
+    house.service.settle_again("a.json")
+    assert len(house.outgoing.list("results/conflicts/")) == 1
+    assert house.kept("quarantine") == ["a.json"]
+
+
+def test_a_good_request_under_the_id_of_one_that_could_not_be_read_is_a_conflict() -> None:
+    house = build()
+    house.drop("a.json", b"[" * 2_000_000)
+    house.handle("a.json")
+    assert house.result("a").status == "rejected"
+    house.drop("a.json")
+    house.service.settle_again("a.json")
+    assert len(house.outgoing.list("results/conflicts/")) == 1
+
+
+class ReplacedWhileDrawn:
+    """The backend uses the id again while its first request is drawn."""
+
+    def __init__(self) -> None:
+        self.house: Any = None
+
+    def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
+        self.house.drop("a.json", request_bytes(prompt="other"))
+        return drawing(seed)
+
+
+def test_a_request_replaced_while_it_is_drawn_is_a_conflict_and_kept() -> None:
+    draw = ReplacedWhileDrawn()
+    house = build(draw=draw)
+    draw.house = house
+    house.drop("a.json")
+    house.handle("a.json")
+    assert house.result("a").status == "succeeded"
+    assert len(house.outgoing.list("results/conflicts/")) == 1
+    assert house.kept("quarantine") == ["a.json"]
+
+
+def test_a_request_half_rewritten_between_look_and_claim_is_given_time() -> None:
+    house = build()
+    house.drop("a.json")
+    assert house.inbox.look("a.json") == Ready(attempt=1)
+    house.drop("a.json", b'{"prompt":')
+    house.handle("a.json")
+    assert not house.outbox.has_result("a")
+    house.drop("a.json")
+    house.handle("a.json", 2)
+    assert house.result("a").status == "succeeded"
+    assert house.claims.attempts("a").counted == 0
+
+
+def test_a_reference_that_does_not_decode_is_given_time_and_then_rejected() -> None:
+    house = build(draw=DrawingRaises(ReferenceUnreadable("half of it is missing", field="reference_image")))
+    house.incoming.put("cup.png", picture())
+    house.drop("a.json", request_bytes(reference_image="cup.png"))
+    house.inbox.look("a.json")
+    house.clock.advance(2)
+    assert house.inbox.look("a.json") == Ready(attempt=1)
+    house.handle("a.json")
+    assert not house.outbox.has_result("a")
+    assert isinstance(house.inbox.look("a.json"), Later)
+    house.clock.advance(SETTLE)
+    assert house.inbox.look("a.json") == Ready(attempt=2)
+    house.handle("a.json", 2)
+    result = house.result("a")
+    assert result.error is not None
+    assert (result.status, result.error.code) == ("rejected", "reference_unreadable")
+
+
+class CancelCannotBeLookedFor(MemoryBucket):
+    """The inbox blinks while a request is drawn."""
+
+    def head(self, key: str) -> Head | None:
+        if key.endswith(".cancel"):
+            raise StoreUnavailable
+        return super().head(key)
+
+
+def test_an_inbox_that_blinks_while_a_request_is_drawn_does_not_end_the_drawing() -> None:
+    house = build(incoming=CancelCannotBeLookedFor())
+    house.drop("a.json")
+    house.handle("a.json")
+    assert house.result("a").status == "succeeded"

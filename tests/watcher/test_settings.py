@@ -75,3 +75,11 @@ def test_a_style_pointed_at_other_weights_keeps_its_own_size() -> None:
     settings = Settings(styles={"anime": {"checkpoint": "mine.safetensors"}})
     styles = configured_styles(settings).styles
     assert (styles["anime"].native_size, styles["semi_realistic"].native_size) == (1024, 256)
+
+
+def test_state_that_is_a_link_out_of_the_inbox_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "inbox" / ".imagegen").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SettingsInvalid, match="is a link"):
+        keep_apart(Settings(inbox=str(tmp_path / "inbox"), outbox=str(tmp_path / "outbox")))

@@ -46,7 +46,8 @@ def _name(given: str) -> str:
         raise InvalidField(
             f"id: found {given!r}; allowed: an id, or the name of a request file without {SUFFIX}", field="id"
         )
-    return given + CANCEL_SUFFIX
+    # the name of the request file is taken for what it is
+    return given.removesuffix(SUFFIX) + CANCEL_SUFFIX
 
 
 def _cancel(incoming: Bucket, results: Outbox, name: str) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from store.bucket import Bucket
-from store.catalogue import decided_ids
+from store.catalogue import decided_ids, result_keys, summary
 from store.errors import NotARegularFile, RequestRejected, TooLarge
 from store.leftovers import leftovers
 from store.outbox import PROGRESS
@@ -14,7 +14,7 @@ from watcher.names import SUFFIX, is_request, request_id
 from watcher.place import InboxPlace
 from watcher.redriven import FOLDER as REDRIVEN
 from watcher.upkeep.running import claim_files
-from watcher.upkeep.shared import shared_files, unneeded
+from watcher.upkeep.shared import shared_files, unneeded, without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +38,10 @@ class Prune:
     def prune(self, older_than: timedelta, *, results: bool, dry_run: bool) -> Pruned:
         """Remove what is older; results and images only if asked to.  Requests in the inbox always stay."""
         bound = Bound.of(self._now(), older_than, dry_run=dry_run)
-        names = [key[len(self._place.incoming) :] for key in self._bucket.list(self._place.incoming)]
-        pending = frozenset(request_id(name) for name in names if is_request(name))
+        pending = frozenset(request_id(name) for name in self._names() if is_request(name))
         removed = [*self._put_aside(bound), *self._notes(decided_ids(self._outgoing) - pending, bound)]
         removed += self._temporaries(bound)
-        shared, remarks = self._shared(names, bound)
+        shared, remarks = self._shared(bound)
         removed.append(shared)
         if results:
             more, about_images = prune_results(self._outgoing, bound, pending, self._now())
@@ -74,15 +73,24 @@ class Prune:
             kind="temporaries", count=sum(part.count for part in parts), bytes=sum(part.bytes for part in parts)
         )
 
-    def _shared(self, names: Collection[str], bound: Bound) -> tuple[Removed, list[str]]:
-        old = [name for name in shared_files(names) if self._is_old(name, bound)]
+    def _names(self) -> list[str]:
+        return [key[len(self._place.incoming) :] for key in self._bucket.list(self._place.incoming)]
+
+    def _shared(self, bound: Bound) -> tuple[Removed, list[str]]:
+        old = [name for name in shared_files(self._names()) if self._is_old(name, bound)]
+        old = without(old, self._lately_used(bound)) if old else []
         remarks: list[str] = []
         try:
-            # no request is read where there is nothing to decide
-            keys = [self._place.incoming + name for name in unneeded(self._place, names, old)] if old else []
+            # no request is read where there is nothing to decide; listed anew, for those that came meanwhile
+            keys = [self._place.incoming + name for name in unneeded(self._place, self._names(), old)] if old else []
         except (RequestRejected, TooLarge) as error:
             keys, remarks = [], [f"all shared references stay, because a request cannot be read: {error.message}"]
         return sweep(self._bucket, "shared references", keys, bound), remarks
+
+    def _lately_used(self, bound: Bound) -> set[str]:
+        """The references that requests named whose results are young."""
+        found = (summary(self._outgoing, key) for key in result_keys(self._outgoing))
+        return {one.reference for one in found if one and one.reference and one.created_at >= bound.before}
 
     def _is_old(self, name: str, bound: Bound) -> bool:
         try:

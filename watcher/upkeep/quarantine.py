@@ -47,7 +47,7 @@ class _Folder:
 
 def request_keys(place: InboxPlace) -> list[str]:
     """The keys of all request files in quarantine."""
-    return [key for key in place.bucket.list(f"{place.state}quarantine/", recursive=True) if is_request(name_of(key))]
+    return [key for folder in _folders(place, "quarantine") for key in folder.keys if is_request(name_of(key))]
 
 
 def quarantined(place: InboxPlace, outgoing: Bucket) -> list[Quarantined]:
@@ -70,7 +70,8 @@ def name_of(key: str) -> str:
 
 def _folders(place: InboxPlace, where: str) -> list[_Folder]:
     prefix = f"{place.state}{where}/"
-    keys = sorted(place.bucket.list(prefix, recursive=True))
+    # what lies deeper came inside a folder that was no request file; nobody vouches for it
+    keys = sorted(key for key in place.bucket.list(prefix, recursive=True) if key.count("/", len(prefix)) == 1)
     grouped = itertools.groupby(keys, lambda key: key[len(prefix) :].partition("/")[0])
     return [_Folder(id=name[:-_TAG_LENGTH], keys=tuple(files)) for name, files in grouped]
 

@@ -26,12 +26,14 @@ def unneeded(place: InboxPlace, names: Collection[str], candidates: Collection[s
     """
     requests = [name for name in names if is_request(name)]
     owners = _owners(place, requests)
-    named = {unicodedata.normalize("NFC", wanted) for name in requests for wanted in _references(place, name)}
-    return [
-        name
-        for name in candidates
-        if not (owners & _possible_owners(name)) and unicodedata.normalize("NFC", name) not in named
-    ]
+    named = {wanted for name in requests for wanted in _references(place, name)}
+    return [name for name in without(candidates, named) if not owners & _possible_owners(name)]
+
+
+def without(names: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Those of the names that are not among the others, composed and decomposed alike."""
+    known = {unicodedata.normalize("NFC", other) for other in others}
+    return [name for name in names if unicodedata.normalize("NFC", name) not in known]
 
 
 def _owners(place: InboxPlace, requests: Iterable[str]) -> set[str]:
