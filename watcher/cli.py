@@ -18,6 +18,7 @@ from store.verify import verify as verify_outbox
 from watcher.commands import models
 from watcher.commands.generate import generate
 from watcher.commands.options import EXIT_FAILED, EXIT_MISUSED, Config, InboxOption, ModelsOption, OutboxOption
+from watcher.commands.prompt import prompt
 from watcher.commands.run import run
 from watcher.commands.submit import submit
 from watcher.commands.tables import findings_table, wide_console
@@ -42,6 +43,7 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 app.command()(run)
 app.command()(submit)
 app.command()(generate)
+app.command()(prompt)
 app.add_typer(models.app, name="models")
 
 

@@ -57,8 +57,8 @@ class Extractor(Protocol):
         ...
 
 
-def extract(request: GenerationRequest) -> Keywords:
-    """Take the prompt and the user's extra words as they are, side by side."""
-    said = (request.prompt,) if request.prompt_mode == "raw" else (request.prompt, request.user_input)
-    parts = [" ".join(part.split()) for part in said]
-    return Keywords(subject=", ".join(part for part in parts if part), extractor="verbatim")
+def extract(request: GenerationRequest, extractor: Extractor) -> Keywords:
+    """What the extractor reads in a request; a raw prompt is not read at all."""
+    if request.prompt_mode == "raw":
+        return Keywords(extractor="none")
+    return extractor(request.prompt, request.user_input)
