@@ -17,9 +17,9 @@ _MEASURES = {
     "판": "tray", "팩": "pack", "스쿱": "scoop", "바구니": "basket", "꼬치": "skewer",
 }  # fmt: skip
 _GLASSES = ("wine", "beer", "juice", "ade", "champagne", "cocktail", "soju", "whisky", "water", "milk", "cola", "soda")
+_NUMERAL = rf"(?P<number>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,3}})"
 _COUNT = re.compile(
-    rf"(?!\d0대)(?P<number>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,3}}) ?(?P<counter>{_PLAIN}"
-    rf"|{'|'.join(_MEASURES)})"
+    rf"(?!\d0대)(?:(?P<alone>둘|셋|넷)|{_NUMERAL} ?(?P<counter>{_PLAIN}|{'|'.join(_MEASURES)}))"
     r"(?P<of>의)?(?P<tail>이|가|을|를|은|는|와|과|도|만|씩|정도|로|으로|에|랑|이랑|하고|이서|서|짜리|이고|가량)*(?= |$)"
 )
 _SAME_PLURAL = re.compile(r"(?:s|fish|sheep|people|children|women|men|shrimp|sushi|bread|salmon|sashimi|squid)$")
@@ -55,8 +55,7 @@ def count_at(text: str, position: int) -> Count | None:
     match = _COUNT.match(text, position)
     if match is None:
         return None
-    spoken = match["number"]
-    counter = match["counter"]
+    spoken, counter = match["alone"] or match["number"], match["counter"] or ""
     return Count(
         number=_NUMBERS[spoken] if spoken in _NUMBERS else int(spoken),
         measure=_MEASURES.get(counter, ""),

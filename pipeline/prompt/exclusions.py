@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from pipeline.prompt.lexicon import load_lexicon
+
 _LETTERING = re.compile(
     r"(?:글자|글씨|텍스트|문구|글|문자|자막|레터링|타이포|타이포그래피|캡션|한글|영어|영문|숫자|제목|text"
     r"|letters?|lettering|words?|captions?|typography)(?:들)?",
@@ -102,8 +104,13 @@ def _things_before(before: str) -> tuple[list[str], str]:
             break
         parts = [part for part in re.split(r"[,·/]", spoken) if part]
         nouns = [match[1] for part in parts if (match := _PARTICLE.fullmatch(part))]
-        if not nouns or any(noun in _NOT_THINGS or noun.endswith("지") for noun in nouns):
+        if not nouns or any(noun in _NOT_THINGS or _is_verb(noun) for noun in nouns):
             break
         found = [*nouns, *found]
         start = word.start()
     return found, before[:start]
+
+
+def _is_verb(word: str) -> bool:
+    """걱정하지 말고 excludes nothing, 강아지 말고 does."""
+    return word.endswith("지") and word not in load_lexicon().surfaces

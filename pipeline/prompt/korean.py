@@ -152,7 +152,7 @@ def _joined(named: Sequence[str]) -> tuple[str, list[str]]:
     taken: list[str] = []
     rest: list[str] = []
     for phrase in named:
-        fits = len(", ".join([*taken, phrase])) + 2 <= MAX_SUBJECT
+        fits = not rest and len(", ".join([*taken, phrase])) + 2 <= MAX_SUBJECT
         (taken if fits or not taken else rest).append(phrase)
     if not taken:
         return "", rest

@@ -11,6 +11,7 @@ from pipeline.prompt.stems import Base, bases
 
 # one syllable is enough for these only; others are more often the end or the start of another word
 _SHORT_ADNOMINAL = frozenset("큰긴든뜬빈핀찬쓴찐킨")
+_WITH_ENDINGS = ("plain", "dropped", "open", "past", "polite")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +62,15 @@ def load_lexicon() -> Lexicon:
         for surface, base in _surfaces(word, group):
             surfaces.setdefault(surface, []).append(replace(entry, base=base))
     return Lexicon(
-        # a noun goes before a verb that happens to look like it: 그림, the noun of 그리다
-        surfaces={
-            surface: tuple(sorted(entries, key=lambda entry: (entry.base is None) == (len(surface) == 1)))
-            for surface, entries in surfaces.items()
-        },
+        surfaces={surface: tuple(sorted(entries, key=_by_likelihood)) for surface, entries in surfaces.items()},
         lengths=_lengths(surfaces),
         groups={gloss.lower(): group for group, gloss in glosses.values()},
     )
+
+
+def _by_likelihood(entry: Entry) -> int:
+    """배우는 is learning, 배우가 an actor: endings of verbs say more than particles; 그림 alone is a noun."""
+    return 1 if entry.base is None else 0 if entry.base in _WITH_ENDINGS else 2
 
 
 def _by_word(table: Mapping[str, list[str]]) -> dict[str, str]:

@@ -20,6 +20,8 @@ _MADE_VERB = re.compile(
 _MADE_ADJECTIVE = re.compile(r"한|스러운|스런|적인|적|있는|같은|다운|중인|하고|한데|된|하는|되는|지향적인")
 _LONGEST_PREFIX = 4
 _DISTINCT = 3
+_EDIBLE = frozenset(("food", "drink"))
+_HEADS = _EDIBLE | {"animal", "plant", "fashion", "home", "tableware", "place", "object", "beauty", "vehicle"}
 _SHORT_HEADS = frozenset("빵떡꽃옷책컵숲잼죽콩쌀빛톤섬")
 _DEPTH = 5
 
@@ -90,7 +92,7 @@ class Clause:
                 return [word, *self._unknown(eojeol, entries[0])], end
         for start in range(position + 1, min(position + _LONGEST_PREFIX, end - 1)):
             covered = self._cover(start, 1)
-            if covered and covered[0][0].kind == "noun" and _may_end_a_compound(covered[0][0]):
+            if covered and _may_end_a_compound(covered[0][0], start - position):
                 return [Word(kind="unknown", text=without_particle(eojeol)), *covered[0]], covered[1]
         return self._unknown(eojeol, None), end
 
@@ -154,8 +156,11 @@ def _may_follow(word: Word) -> bool:
     )
 
 
-def _may_end_a_compound(word: Word) -> bool:
-    return len(word.text) > 1 and word.entry is not None and word.entry.group not in ("stop", "verb", "modifier")
+def _may_end_a_compound(word: Word, before: int) -> bool:
+    """Whether a word behind letters nobody knows is their head; 아로마 is not Rome, so places must be long."""
+    if word.kind != "noun" or word.entry is None or word.entry.group not in _HEADS:
+        return False
+    return len(word.text) >= _DISTINCT or (len(word.text) > 1 and (before > 1 or word.entry.group in _EDIBLE))
 
 
 def _joined_latin(compact: str, position: int) -> bool:

@@ -49,7 +49,7 @@ class NounPhrase:
             return of in ("time_season", "lighting")
         if of == "setting":
             return group.startswith("person") or (to == "setting" and _one_place(last, word))
-        return of == to or (of == "time_season" and to in ("subject", "setting"))
+        return of == to or (self.group == "holiday" and to == "subject")
 
     def people(self) -> tuple[str, int] | None:
         """The group of the person it speaks of, and how many there are; None where it speaks of none."""

@@ -14,7 +14,7 @@ _SUMMONING = re.compile(
     r"|billboards?|placards?"
     r"|menu ?boards?|menus?|price lists?|sign ?boards?|signage|(?:shop |store |street |neon )?signs?|name"
     r" ?tags?|name ?plates?"
-    r"|logos?|logotypes?|brand names?|labels?|labell?ed|packaging|package designs?|stickers?|stamps?"
+    r"|logos?|logotypes?|brand names?|labels?|labell?ed|packaging|package designs?"
     r"|magazines?(?: covers?)?"
     r"|newspapers?|book covers?|album covers?|covers?|typograph(?:y|ic)|calligraph(?:y|ic)|fonts?|infographics?"
     r"|tickets?|coupons?"
@@ -22,10 +22,10 @@ _SUMMONING = re.compile(
     r"|invitations?(?: cards?)?"
     r"|advertisements?|advertising|adverts?|ads?|commercials?|captions?|subtitles?|headlines?|slogans?|titles?"
     r"|taglines?"
-    r"|text|texts|letters|lettering|words?|written|writing|quotes?|alphabets?|numbers?|digits?|watermarks?|signatures?"
+    r"|text|texts|letters|lettering|words?|written|quotes?|alphabets?|numbers?|digits?|watermarks?|signatures?"
     r"|speech bubbles?|word balloons?|screenshots?|user interfaces?|ui|gui|web ?pages?|websites?|thumbnails?|qr"
     r" codes?|barcodes?"
-    r"|price tags?|documents?|receipts?|comic (?:strips?|pages?|panels?)|manga (?:pages?|panels?))\b",
+    r"|price tags?|comic (?:strips?|pages?|panels?)|manga (?:pages?|panels?))\b",
     re.IGNORECASE,
 )
 

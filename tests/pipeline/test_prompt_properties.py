@@ -13,11 +13,12 @@ from tests.pipeline.samples import asked
 
 STYLES = load_styles()
 PLAIN = re.compile(r"[A-Za-z0-9 ,.'/&-]*")
-KOREAN = st.sampled_from(
+WORDS = (
     "고양이 딸기 케이크를 카페에서 '문구' “세일” 넣어줘 없이 빼고 사람 글자는 포스터 두 마리 3잔 세로 16:9 애니 수채화"
     " 사진 예쁜 따뜻하게 마시는 앉아 있는 위에 배경은 라는 라고 50% 1+1 (a:1.4) ++ -- ] { ' ` \\ , . ! ~ no without"
-    ' text 뷁 ㅋㅋ "'.split(" ")  # noqa: SIM905
+    ' text 뷁 ㅋㅋ "'
 )
+KOREAN = st.sampled_from(WORDS.split())
 texts = st.one_of(
     st.text(max_size=300), st.lists(KOREAN, max_size=30).map(" ".join), st.lists(KOREAN, max_size=30).map("".join)
 ).filter(lambda text: text.strip() != "")
