@@ -64,5 +64,5 @@ def _longest(words: list[str], position: int, lexicon: Lexicon) -> tuple[int, En
         spoken = "".join(words[position : position + length]).lower().strip(".'")
         for form in (spoken, spoken.removesuffix("s")):
             if entries := lexicon.surfaces.get(form):
-                return length, entries[0]
+                return length, entries[0][0]
     return 0, None

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -18,17 +18,20 @@ _WITH_ENDINGS = ("plain", "dropped", "open", "past", "polite")
 class Entry:
     """What one surface says.
 
-    group is the section of the lexicon, such as "food" or "person.woman"; base is the kind of a verb's
-    surface, None for nouns; style, hint and purpose are what the word decides besides.
+    group is the section of the lexicon, such as "food" or "person.woman"; style, hint and purpose are what the
+    word decides besides.
     """
 
     group: str
     gloss: str = ""
-    base: Base | None = None
     phrase: bool = False
     style: str = ""
     hint: str = ""
     purpose: str = ""
+
+
+# what a surface may be: an entry, and for verbs and adjectives the kind of surface it is
+Reading = tuple[Entry, Base | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +42,7 @@ class Lexicon:
     groups: the section of each English gloss.
     """
 
-    surfaces: Mapping[str, tuple[Entry, ...]]
+    surfaces: Mapping[str, tuple[Reading, ...]]
     lengths: Mapping[str, tuple[int, ...]]
     groups: Mapping[str, str]
 
@@ -52,7 +55,7 @@ def load_lexicon() -> Lexicon:
     silent = dict.fromkeys(document["ignored"]["stop"], "stop")
     silent |= dict.fromkeys((*document["ignored"]["layout"], *signs["style"], *signs["purpose"]), "layout")
     glosses = dict(_glosses(document["words"]))
-    surfaces: dict[str, list[Entry]] = {}
+    surfaces: dict[str, list[Reading]] = {}
     for word in dict.fromkeys((*glosses, *silent)):
         group, gloss = glosses.get(word, ("", ""))
         if silent.get(word) == "stop" or not group:
@@ -60,17 +63,19 @@ def load_lexicon() -> Lexicon:
         style, hint, purpose = (words.get(word, "") for words in signs.values())
         entry = Entry(group=group, gloss=gloss, phrase=" " in word, style=style, hint=hint, purpose=purpose)
         for surface, base in _surfaces(word, group):
-            surfaces.setdefault(surface, []).append(replace(entry, base=base))
+            surfaces.setdefault(surface, []).append((entry, base))
     return Lexicon(
-        surfaces={surface: tuple(sorted(entries, key=_by_likelihood)) for surface, entries in surfaces.items()},
+        surfaces={surface: _by_likelihood(readings) for surface, readings in surfaces.items()},
         lengths=_lengths(surfaces),
         groups={gloss.lower(): group for group, gloss in glosses.values()},
     )
 
 
-def _by_likelihood(entry: Entry) -> int:
+def _by_likelihood(readings: list[Reading]) -> tuple[Reading, ...]:
     """배우는 is learning, 배우가 an actor: endings of verbs say more than particles; 그림 alone is a noun."""
-    return 1 if entry.base is None else 0 if entry.base in _WITH_ENDINGS else 2
+    if len(readings) > 1:
+        readings.sort(key=lambda reading: 1 if reading[1] is None else 0 if reading[1] in _WITH_ENDINGS else 2)
+    return tuple(readings)
 
 
 def _by_word(table: Mapping[str, list[str]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pipeline.prompt.counts import Count, count_at
 from pipeline.prompt.endings import Role, holds_adnominal, is_ending, role_of_tail, without_particle
 from pipeline.prompt.hangul import has_hangul
-from pipeline.prompt.lexicon import Entry, Lexicon
+from pipeline.prompt.lexicon import Entry, Lexicon, Reading
 
 Kind = Literal["noun", "verb", "count", "latin", "unknown", "break"]
 
@@ -65,16 +65,16 @@ class Clause:
 
     def _cover(self, position: int, depth: int) -> tuple[list[Word], int] | None:
         """Words that fill the eojeol from here to its end, or beyond it where a phrase crosses."""
-        for surface, entries in self._candidates(position):
+        for surface, readings in self._candidates(position):
             end = position + len(surface)
             eojeol_end = self._ends[end - 1]
             tail = self._compact[end:eojeol_end]
-            for entry in entries:
-                if word := _whole(surface, entry, tail):
+            for reading in readings:
+                if word := _whole(surface, reading, tail):
                     return [word], eojeol_end
-            entry = entries[0]
+            entry, base = readings[0]
             crosses = self._ends[position] < end
-            if entry.base is None and len(surface) > 1 and depth and tail and not crosses:
+            if base is None and len(surface) > 1 and depth and tail and not crosses:
                 rest = self._cover(end, depth - 1)
                 if rest is not None and _may_follow(rest[0][0]):
                     return [Word(kind="noun", text=surface, entry=entry), *rest[0]], rest[1]
@@ -86,10 +86,10 @@ class Clause:
         latin = _LATIN.match(self._text, self._places[position])
         if latin:
             return self._latin(latin[0], position)
-        for surface, entries in self._candidates(position):
-            if len(surface) >= _DISTINCT and entries[0].base is None and position + len(surface) < end:
-                word = Word(kind="noun", text=surface, entry=entries[0], role="other")
-                return [word, *self._unknown(eojeol, entries[0])], end
+        for surface, ((entry, base), *_) in self._candidates(position):
+            if len(surface) >= _DISTINCT and base is None and position + len(surface) < end:
+                word = Word(kind="noun", text=surface, entry=entry, role="other")
+                return [word, *self._unknown(eojeol, entry)], end
         for start in range(position + 1, min(position + _LONGEST_PREFIX, end - 1)):
             covered = self._cover(start, 1)
             if covered and _may_end_a_compound(covered[0][0], start - position):
@@ -109,21 +109,20 @@ class Clause:
         words = [Word(kind="latin", text=run, role=role or "none")]
         return words, (eojeol_end if role is not None else end)
 
-    def _candidates(self, position: int) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+    def _candidates(self, position: int) -> Iterator[tuple[str, tuple[Reading, ...]]]:
         compact, surfaces = self._compact, self._lexicon.surfaces
         if position and _joined_latin(compact, position) and self._ends[position - 1] != position:
             return
         for length in self._lexicon.lengths.get(compact[position], ()):
             end = position + length
-            entries = surfaces.get(compact[position:end]) if end <= len(compact) else None
-            if not entries or (end < len(compact) and _joined_latin(compact, end) and self._ends[end - 1] != end):
+            readings = surfaces.get(compact[position:end]) if end <= len(compact) else None
+            if not readings or (end < len(compact) and _joined_latin(compact, end) and self._ends[end - 1] != end):
                 continue
             if self._ends[position] < end:
-                entries = tuple(
-                    entry for entry in entries if entry.phrase or (length >= _DISTINCT and entry.base is None)
-                )
-            if entries:
-                yield compact[position:end], entries
+                distinct = length >= _DISTINCT
+                readings = tuple(one for one in readings if one[0].phrase or (distinct and one[1] is None))
+            if readings:
+                yield compact[position:end], readings
 
     def _eojeol_ends(self) -> list[int]:
         ends: list[int] = []
@@ -132,11 +131,12 @@ class Clause:
         return ends
 
 
-def _whole(surface: str, entry: Entry, tail: str) -> Word | None:
-    if entry.base is not None:
-        if not is_ending(entry.base, tail) or (len(surface) == 1 and not tail and entry.base == "link"):
+def _whole(surface: str, reading: Reading, tail: str) -> Word | None:
+    entry, base = reading
+    if base is not None:
+        if not is_ending(base, tail) or (len(surface) == 1 and not tail and base == "link"):
             return None
-        return Word(kind="verb", text=surface + tail, entry=entry, adnominal=holds_adnominal(entry.base, tail))
+        return Word(kind="verb", text=surface + tail, entry=entry, adnominal=holds_adnominal(base, tail))
     role = role_of_tail(tail)
     if role is not None:
         return Word(kind="noun", text=surface, entry=entry, role=role, many=tail.startswith("들"))

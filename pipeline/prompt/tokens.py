@@ -4,6 +4,7 @@ The file bpe_simple_vocab_16e6.txt.gz is OpenAI CLIP's, under the MIT licence th
 """
 
 import gzip
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
@@ -18,15 +19,19 @@ _MERGES = 48_894
 _SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 _CONTRACTIONS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")
 _CACHED_WORDS = 8192
+# what _spelled_out finds in plain ASCII, many times faster
+_ASCII_WORD = re.compile(r"<\|startoftext\|>|<\|endoftext\|>|'(?:s|t|re|ve|m|ll|d)|[a-z]+|[0-9]|[^\sa-z0-9]+")
 _END = "</w>"
 
 
 def count_tokens(text: str) -> int:
     """CLIP tokens of a prompt, begin and end mark included; 2 for an empty one."""
-    return _MARKS + sum(_pieces_of(word) for word in _words(unicodedata.normalize("NFC", text).lower()))
+    small = unicodedata.normalize("NFC", text).lower()
+    words = _ASCII_WORD.findall(small) if small.isascii() else _spelled_out(small)
+    return _MARKS + sum(_pieces_of(word) for word in words)
 
 
-def _words(text: str) -> Iterator[str]:
+def _spelled_out(text: str) -> Iterator[str]:
     """The pieces between which nothing is merged: contractions, letters, single digits, all the rest."""
     position = 0
     while position < len(text):

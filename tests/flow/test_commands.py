@@ -16,6 +16,7 @@ from tests.flow.program import imagegen
         "run",
         "submit",
         "generate",
+        "prompt",
         "schema",
         "doctor",
         "verify",
