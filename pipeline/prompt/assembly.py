@@ -60,7 +60,8 @@ class Assembly:
         elif group == "verb":
             self._act(gloss_of(word))
         elif group in DESCRIBING and word.role in ("none", "of"):
-            self._flush()
+            if not self._is_background():
+                self._flush()
             self._describe(word)
         elif group in ON_THEIR_OWN:
             self._flush()
@@ -86,6 +87,11 @@ class Assembly:
         elif word.role not in ("object", "subject", "by", "place"):
             self._flush()
 
+    def _is_background(self) -> bool:
+        """Whether only the word 배경 was read, so that what follows describes it: 배경 단색 베이지."""
+        nouns = self._current.nouns
+        return len(nouns) == 1 and gloss_of(nouns[0]) == "background" and nouns[0].role == "none"
+
     def _describe(self, word: Word) -> None:
         self._current.waiting.append((gloss_of(word), slot_of(group_of(word))))
 
@@ -96,7 +102,11 @@ class Assembly:
             self._place(_RELATIONS[text])
             return
         self._flush()
-        if text in _IMPRESSIONS:
+        waiting = self._current.waiting
+        if waiting and text in _RELATIONS:
+            # 대리석 위에: a material is a place to lie on
+            self._lay("setting", f"{_RELATIONS[text]} {waiting.pop()[0]}")
+        elif text in _IMPRESSIONS:
             self._loosen()
 
     def _verb(self, word: Word) -> None:

@@ -1,5 +1,6 @@
 """The HybridPromptBuilder: the style's words around the user's, within what the encoders read."""
 
+import re
 from dataclasses import asdict, dataclass
 
 from pydantic import JsonValue
@@ -15,7 +16,9 @@ from pipeline.request import GenerationRequest
 from pipeline.styles import Style
 from store.manifest import PromptRecord, TokenCounts
 
+_BODY = re.compile(r"\b(?:hands?|fingers|faces?|arms?|legs)\b", re.IGNORECASE)
 _NO_PEOPLE = ("person", "people")
+_UNSAID = {"people": "unspecified", "style": "unspecified", "copy_space": "none"}
 _NOT_RECORDED = frozenset(("extractor", "unknown_words", "detail"))
 
 
@@ -67,7 +70,7 @@ def _unwanted(keywords: Keywords, slots: Slots, excluded: tuple[str, ...]) -> li
 
 def _fitting_negative(style: Style, slots: Slots, unwanted: list[str]) -> tuple[str, list[str]]:
     """The filled template, each term once; the user's words outlast the style's last ones."""
-    with_people = style.with_people if slots.people not in ("none", "unspecified") else ""
+    with_people = style.with_people if _shows_bodies(slots) else ""
     leading = len(once(terms(style.negative.partition("{negative}")[0])))
     dropped: list[str] = []
     while True:
@@ -79,6 +82,13 @@ def _fitting_negative(style: Style, slots: Slots, unwanted: list[str]) -> tuple[
         if count_tokens(", ".join(parts)) <= WINDOW or not unwanted:
             return ", ".join(parts), dropped[::-1]
         dropped.append(unwanted.pop())
+
+
+def _shows_bodies(slots: Slots) -> bool:
+    """Whether there are people, or hands and faces that speak of no one."""
+    if slots.people in ("none", "unspecified"):
+        return slots.people == "unspecified" and any(_BODY.search(term) for term in slots.terms["subject"])
+    return True
 
 
 def _record(
@@ -98,5 +108,6 @@ def _record(
 
 def _said(keywords: Keywords) -> dict[str, JsonValue]:
     """The keywords without what was not said."""
-    found = {name: value for name, value in asdict(keywords).items() if name not in _NOT_RECORDED and value}
+    found = {name: value for name, value in asdict(keywords).items() if name not in _NOT_RECORDED}
+    found = {name: value for name, value in found.items() if value and value != _UNSAID.get(name)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

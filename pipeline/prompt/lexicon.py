@@ -11,6 +11,7 @@ from pipeline.prompt.stems import Base, bases
 
 # one syllable is enough for these only; others are more often the end or the start of another word
 _SHORT_ADNOMINAL = frozenset("큰긴든뜬빈핀찬쓴찐킨")
+_NOUNS_IN_DA = ("바다", "판다", "소다", "사이다")
 _WITH_ENDINGS = ("plain", "dropped", "open", "past", "polite")
 
 
@@ -98,11 +99,8 @@ def _glosses(table: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, t
 def _surfaces(word: str, group: str) -> Iterator[tuple[str, Base | None]]:
     compact = word.replace(" ", "").casefold()
     # a noun may end in 다 too, as the sea does
-    if (
-        len(word) > 1
-        and word.endswith("다")
-        and (group.startswith(("adjective", "verb")) or group in ("stop", "weather"))
-    ):
+    verb = group.startswith(("adjective", "verb", "stop")) or (" " in word and not word.endswith(_NOUNS_IN_DA))
+    if verb and len(word) > 1 and word.endswith("다"):
         for surface, base in bases(compact):
             if len(surface) > 1 or base in ("plain", "dropped", "link", "open", "past") or surface in _SHORT_ADNOMINAL:
                 yield surface, base

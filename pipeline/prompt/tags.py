@@ -42,6 +42,9 @@ _VIEWS = {
     "empty negative space": "negative space",
 }
 _LONGEST_GLOSS = 5
+_BEHIND_THE_HEAD = re.compile(
+    r",| (?:and|on|in|at|under|with|by|near|behind|beside|over|against|for|that|who|\w{3,}ing) "
+)
 
 
 def people_tag(keywords: Keywords, people: People) -> str:
@@ -67,7 +70,7 @@ def in_tags(phrase: str) -> str:
 def subject_group(keywords: Keywords) -> str:
     """What the subject's first phrase is: the lexicon's group of its last known word, "" if none is known."""
     groups = load_lexicon().groups
-    words = re.split(r",| and | with | of (?=\w+ and)", keywords.subject.lower())[0].split()
+    words = _BEHIND_THE_HEAD.split(keywords.subject.lower())[0].split()
     for end in range(len(words), 0, -1):
         for start in range(max(0, end - _LONGEST_GLOSS), end):
             phrase = " ".join(words[start:end])

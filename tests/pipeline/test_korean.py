@@ -120,9 +120,10 @@ def test_each_thing_said_lies_in_its_slot() -> None:
 def test_where_a_thing_lies_is_the_setting() -> None:
     assert read("하얀 접시 위의 딸기 케이크").setting == "on a white plate"
     assert read("유리잔에 담긴 레몬에이드").setting == "in a glass cup"
+    assert read("대리석 위에 놓인 향수").setting == "on marble"
 
 
-@pytest.mark.parametrize("prompt", ["배경은 하얗게", "하얀 배경", "흰색 배경으로", "배경은 흰색"])
+@pytest.mark.parametrize("prompt", ["배경은 하얗게", "하얀 배경", "배경 흰색", "흰색 배경으로", "배경은 흰색"])
 def test_a_background_has_its_colour(prompt: str) -> None:
     assert "white background" in read("향수, " + prompt).setting
 

@@ -142,6 +142,7 @@ def test_without_people_the_photograph_keeps_them_out_too() -> None:
         ("벤치에 앉은 커플", ["1boy", "1girl", "couple"]),
         ("딸기 케이크", ["no humans", "food focus", "still life"]),
         ("잠자는 강아지", ["no humans", "animal focus"]),
+        ("a shiba inu reading a book under a cherry tree", ["no humans", "animal focus"]),
         ("안개 낀 숲 풍경", ["no humans", "scenery"]),
         ("대리석 위의 향수", ["no humans", "still life"]),
     ],
@@ -163,6 +164,7 @@ def test_quality_words_stand_where_each_checkpoint_was_taught_to_look() -> None:
 def test_hands_matter_only_where_there_are_people(style: str) -> None:
     assert "bad hands" not in shipped(style, "딸기 케이크").negative
     assert "bad hands" in shipped(style, "딸기 케이크를 든 여자").negative
+    assert "bad hands" in shipped(style, "찻잔과 손").negative
 
 
 def test_views_have_the_names_of_their_dialect() -> None:
