@@ -11,7 +11,7 @@ _LETTERING = re.compile(
     re.IGNORECASE,
 )
 _PEOPLE = re.compile(
-    r"(?:사람|인물|사람 모습|인간|모델|사람 얼굴|아무도|people|persons?|humans?|models?)(?:들)?", re.IGNORECASE
+    r"(?:사람|인물|사람 모습|인간|모델|사람 얼굴|아무도?|people|persons?|humans?|models?)(?:들)?", re.IGNORECASE
 )
 # nouns that are often listed without a joining particle: 글자 로고 없이, 사람, 글자 빼고
 _LISTED = re.compile(
@@ -30,7 +30,7 @@ _TRIGGER = re.compile(
     r"|를)? ?(?:마\S*|말\S*|않\S*|안\S*)"
     r"|(?:들어가|나오|보이|있|넣으|쓰|들어 있으|그리)면 ?(?:절대 )?안 ?(?:돼|되|됩)\S*|들어가지 않\S*"
     r"|안 ?(?:나오\S*|나온|나왔\S*|보이\S*|보였\S*|들어가\S*|들어간|들어갔\S*|넣\S*|써도\S*)"
-    r"|싫어\S*|싫습니다|필요 ?없\S*)(?: ?(?:주세요|줘요?|해 ?줘\S*|해 ?주\S*))?(?=$|[\s,.!?~)\n])"
+    r"|싫어\S*|싫습니다|필요 ?없\S*)(?:요|구요)?(?: ?(?:주세요|줘요?|해 ?줘\S*|해 ?주\S*))?(?=$|[\s,.!?~)\n])"
 )  # fmt: skip
 _PARTICLE = re.compile(r"(.+?)(?:들)?(?:은|는|이|가|을|를|도|만|조차|이나|나|와|과|랑|이랑)?")
 _MODIFIER = re.compile(r"[가-힣]*(?:한|운|런|스런|적인|잡한)")

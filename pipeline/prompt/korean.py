@@ -37,7 +37,8 @@ class KoreanExtractor:
         purpose = purpose_of(reading.entries)
         aspect_ratio, _ = take_aspect(excluded.rest, purpose)
         style, explicit, confidence = style_of(reading.entries)
-        unwanted, not_understood = _translated(excluded.things, lexicon)
+        things = [thing for thing in excluded.things if not _is_style(thing, lexicon)]
+        unwanted, not_understood = _translated(things, lexicon)
         subject, attributes, setting = reading.subject()
         return Keywords(
             extractor=NAME,
@@ -164,6 +165,12 @@ def _joined(named: Sequence[str]) -> tuple[str, list[str]]:
 
 def _words(clause: str, lexicon: Lexicon) -> list[Word]:
     return list(Clause(clause, lexicon).words())
+
+
+def _is_style(thing: str, lexicon: Lexicon) -> bool:
+    """만화 말고 speaks of how to draw, not of what."""
+    words = _words(thing, lexicon) if has_hangul(thing) else []
+    return bool(words) and all(word.entry is not None and (word.entry.style or word.entry.hint) for word in words)
 
 
 def _is_noise(word: Word) -> bool:
