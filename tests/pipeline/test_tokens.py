@@ -1,14 +1,17 @@
 """The counter agrees with the tokenizer of the checkpoints, token for token."""
 
 import gzip
+import tomllib
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import CLIPTokenizer
 
+import pipeline.prompt
 from pipeline.prompt import tokens
 from pipeline.prompt.tokens import count_tokens
 
@@ -24,6 +27,15 @@ def clip_tokenizer() -> CLIPTokenizer:
     vocabulary = {unit: index for index, unit in enumerate((*units, begin, end))}
     assert len(vocabulary) == 49408
     return CLIPTokenizer(vocab=vocabulary, merges=merges, unk_token=end, bos_token=begin, eos_token=end, pad_token=end)
+
+
+def test_the_data_the_prompt_system_reads_goes_into_the_wheel() -> None:
+    folder = Path(pipeline.prompt.__file__).parent
+    project = tomllib.loads((folder.parents[1] / "pyproject.toml").read_text("utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["pipeline.prompt"]
+    data = {path.name for path in folder.iterdir() if path.is_file() and path.suffix != ".py"}
+    assert data == {path.name for pattern in patterns for path in folder.glob(pattern)}
+    assert any("LICENSE" in name for name in data)
 
 
 @pytest.mark.parametrize(
