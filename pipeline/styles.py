@@ -34,20 +34,22 @@ class Style(HubRepository):
     aliases: tuple[str, ...] = ()
     checkpoint: str | None = Field(default=None, description="A local directory or .safetensors file, instead of repo.")
     config_from: str | None = Field(default=None, description="Directory that describes a single-file checkpoint.")
-    dialect: Literal["natural", "danbooru"] = Field(description="For the prompt builder; not read yet.")
+    dialect: Literal["natural", "danbooru"] = Field(description="Whole phrases, or tags that begin with the people.")
     native_size: int = Field(ge=64, le=4096, multiple_of=8)
     scheduler: str = Field(pattern=r"^\w+Scheduler$", description="A class of diffusers.")
     scheduler_options: dict[str, JsonValue] = Field(default={})
     steps: int = Field(ge=1, le=150)
     guidance_scale: float = Field(ge=0, le=30)
-    positive: str
-    negative: str
+    positive: str = Field(description="Words around {prompt}, or around the single parts of it such as {subject}.")
+    negative: str = Field(description="Words around {negative}; {with_people} stands for the field of that name.")
+    with_people: str = Field(default="", description="Added to the negative prompt where there are people.")
 
     @model_validator(mode="after")
     def _has_places_for_the_request(self) -> Self:
-        for field, text, place in (("positive", self.positive, "{prompt}"), ("negative", self.negative, "{negative}")):
-            if place not in text:
-                raise ValueError(f"{field} must contain {place}")
+        if not any(place in self.positive for place in ("{prompt}", "{subject}", "{subject|")):
+            raise ValueError("positive must contain {prompt} or {subject}")
+        if "{negative}" not in self.negative:
+            raise ValueError("negative must contain {negative}")
         return self
 
 

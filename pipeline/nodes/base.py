@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from pipeline.clock import Clock
 from pipeline.config import DrawingConfig
 from pipeline.progress import Progress
+from pipeline.prompt.keywords import Extractor
 from pipeline.state import State
 from pipeline.styles import Styles
 from store.errors import NodeFailed, ServiceError
@@ -53,6 +54,7 @@ class Studio:
     styles: Styles
     checkpoints: "CheckpointCache"
     clock: Clock
+    extractor: Extractor
 
 
 class BaseNode(ABC):

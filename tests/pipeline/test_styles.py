@@ -6,6 +6,7 @@ from typing import Any
 import diffusers
 import pytest
 
+from pipeline.prompt.slots import NAMES
 from pipeline.styles import Style, load_styles
 from store.errors import SettingsInvalid, UnknownStyle
 from tests.pipeline.samples import NUMPY_IN_DIFFUSERS
@@ -51,9 +52,11 @@ def test_a_shipped_style_names_a_scheduler_of_diffusers_that_takes_its_options(s
 
 @every_style
 def test_a_shipped_style_has_a_place_for_the_words_and_none_for_weights(style: Style) -> None:
-    assert style.positive.count("{prompt}") == style.negative.count("{negative}") == 1
-    for template in (style.positive, style.negative):
-        assert set(re.findall(r"\{.*?\}", template)) <= {"{prompt}", "{negative}"}
+    places = re.findall(r"\{(\w+)(?:\|[^{}]*)?\}", style.positive)
+    assert len(places) == len(set(places))
+    assert set(places) in ({"prompt"}, set(NAMES) - {"people_tag"})
+    assert re.findall(r"\{(\w+)\}", style.negative) == ["negative", "with_people"]
+    for template in (style.positive, style.negative, style.with_people):
         assert not WEIGHT_SYNTAX.search(template)
 
 
