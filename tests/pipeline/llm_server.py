@@ -36,7 +36,7 @@ class Exchange:
     def __init__(self, handler: BaseHTTPRequestHandler, body: dict[str, Any], released: threading.Event) -> None:
         self.body = body
         self.headers = {name.lower(): value for name, value in handler.headers.items()}
-        self.path = handler.path
+        self.connection = handler.client_address
         self._released = released
         self._handler = handler
 
@@ -141,6 +141,7 @@ def llm_stand_in() -> Iterator[LlmStandIn]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))

@@ -105,7 +105,17 @@ def test_any_text_is_an_answer_or_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "}{", "[1]", '{"a": 1', "{" * 2000 + "}" * 2000, '{"subject": ' + "9" * 5000 + "}"]
+    "text",
+    [
+        "",
+        "{",
+        "}{",
+        "[1]",
+        '{"a": 1',
+        "{" * 2000 + "}" * 2000,
+        '{"a":' * 100_000 + "}",
+        '{"subject": ' + "9" * 5000 + "}",
+    ],
 )
 def test_what_holds_no_object_is_no_answer(text: str) -> None:
     assert read_answer(text) is None

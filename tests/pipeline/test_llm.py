@@ -5,19 +5,21 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import PromptConfig
+from pipeline.prompt.circuit import Circuit
 from pipeline.prompt.exchange import Failure, Said
 from pipeline.prompt.extraction import open_extractor
-from pipeline.prompt.instructions import messages
+from pipeline.prompt.instructions import messages, version
 from pipeline.prompt.keywords import Extractor, Keywords
 from pipeline.prompt.llm import OPENAI_URL, ChatServer
 from tests.clock import FakeClock
@@ -237,6 +239,12 @@ def test_a_used_up_quota_is_not_tried_again(server: LlmStandIn, tmp_path: Path) 
     assert extractor(server, tmp_path)(PROMPT, "").detail["llm_calls"] == 1
 
 
+def test_only_one_call_is_tried_once_more_in_all(server: LlmStandIn, tmp_path: Path) -> None:
+    server.plays(failing(500), saying("no"), failing(500))
+    found = extractor(server, tmp_path)(PROMPT, "")
+    assert (found.detail["llm_failure"], found.detail["llm_calls"]) == ("server_error", 3)
+
+
 # the ladder
 
 
@@ -302,6 +310,11 @@ def test_one_bad_answer_does_not_give_json_schema_up(server: LlmStandIn, tmp_pat
     assert server.modes == ["json_schema", "json_object", "json_schema"]
 
 
+def test_an_answer_cut_off_at_the_second_rung_is_not_read(server: LlmStandIn, tmp_path: Path) -> None:
+    server.plays(failing(400), saying(json.dumps(FORM), finish="length"))
+    assert extractor(server, tmp_path)(PROMPT, "").detail["llm_failure"] == "cut_off"
+
+
 # time
 
 
@@ -318,7 +331,7 @@ def test_neither_silence_nor_a_drip_of_bytes_outlasts_the_deadline(
     behaviour: Behaviour, server: LlmStandIn, tmp_path: Path
 ) -> None:
     server.plays(behaviour)
-    slow = extractor(server, tmp_path / "2", clock=SystemClock(), llm_timeout_seconds=0.2, llm_deadline_seconds=0.3)
+    slow = extractor(server, tmp_path / "2", clock=SystemClock(), llm_timeout_seconds=5, llm_deadline_seconds=0.3)
     found, seconds = timed(slow)
     assert found.detail["llm_failure"] == "timeout"
     assert 0.15 < seconds < 2
@@ -340,6 +353,22 @@ def test_a_call_given_up_leaves_the_calls_of_others_alone(server: LlmStandIn) ->
     assert chat.ask(said, "json_schema", 0.1) == Failure(reason="timeout", transient=True)
     server.plays(answering(FORM))
     assert not isinstance(chat.ask(said, "json_schema", 5), Failure)
+
+
+def test_a_call_given_up_ends_soon_however_long_the_server_goes_on(server: LlmStandIn) -> None:
+    server.plays(lambda exchange: exchange.drip(b" " * 10_000, 0.01))
+    before = set(threading.enumerate())
+    ChatServer(model="small", base_url=server.url).ask([{"role": "user", "content": "{}"}], "json_schema", 0.1)
+    (call,) = [one for one in set(threading.enumerate()) - before if one.name == "imagegen-within"]
+    call.join(3)
+    assert not call.is_alive()
+
+
+def test_calls_one_after_the_other_share_a_connection(server: LlmStandIn, tmp_path: Path) -> None:
+    extract = extractor(server, tmp_path)
+    for text in ("one", "two", "three"):
+        extract(text, "")
+    assert len({exchange.connection for exchange in server.exchanges}) == 1
 
 
 # the circuit
@@ -369,6 +398,17 @@ def test_after_the_minute_one_call_tries(server: LlmStandIn, tmp_path: Path) -> 
     assert [extract(text, "").extractor for text in ("trial 2", "and on")] == ["llm", "llm"]
 
 
+def test_while_one_call_tries_no_other_does() -> None:
+    clock = FakeClock()
+    circuit = Circuit(clock)
+    assert [circuit.failed() for _ in range(3)] == [False, False, True]
+    clock.advance(60)
+    assert [circuit.admits(), circuit.admits()] == [True, False]
+    # the trial never said how it went
+    clock.advance(60)
+    assert circuit.admits()
+
+
 def test_refusals_do_not_count_against_a_server(server: LlmStandIn, tmp_path: Path) -> None:
     server.plays(saying(None, refusal="no"))
     extract = extractor(server, tmp_path)
@@ -385,6 +425,21 @@ def test_what_was_answered_before_needs_no_server(server: LlmStandIn, tmp_path: 
     assert extract(PROMPT, "").extractor == "llm"
 
 
+def test_an_answer_is_kept_for_this_model_and_these_instructions_alone(
+    server: LlmStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [extractor(server, tmp_path)(PROMPT, "").detail.get("llm_cache") for _ in range(2)]
+    places.append(extractor(server, tmp_path, llm_model="large")(PROMPT, "").detail.get("llm_cache"))
+    known = version()
+    version.cache_clear()
+    monkeypatch.setattr("pipeline.prompt.instructions.INSTRUCTIONS", "Do something else.")
+    places.append(extractor(server, tmp_path)(PROMPT, "").detail.get("llm_cache"))
+    changed = version()
+    version.cache_clear()
+    assert places == [None, "disk", None, None]
+    assert changed != known
+
+
 # secrets
 
 
@@ -399,6 +454,9 @@ def test_the_key_is_in_no_log_no_record_no_file_and_no_repr(
     told = [repr(kept), written, caplog.text, *(repr(vars(record)) for record in caplog.records)]
     assert [KEY in text for text in told] == [False] * len(told)
     assert caplog.records
+    with pytest.raises(ValidationError) as refused:
+        PromptConfig(llm_api_key=f"{KEY}\n{KEY}")
+    assert KEY not in str(refused.value)
     config = PromptConfig(llm_api_key=KEY)
     assert KEY not in f"{config!r} {config} {config.model_dump_json()}"
 
@@ -420,14 +478,17 @@ def test_what_a_user_said_outright_holds_against_the_model(server: LlmStandIn, t
             exclusions=("text", "Plastic straw"),
             overlay_texts=("봄 신메뉴",),
             unknown_words=("딸기",),
+            purpose="banner",
+            detail={"rules": "say this"},
         )
 
-    server.plays(answering(FORM, people="group", overlay_texts=["카페"]))
+    server.plays(answering(FORM, people="group", purpose="unspecified", overlay_texts=["카페"]))
     found = extractor(server, tmp_path, rules=explicit)(PROMPT, "")
     assert (found.style, found.style_explicit, found.aspect_ratio, found.people) == ("anime", True, "16:9", "none")
     assert (found.copy_space, set(found.exclusions)) == ("top", {"text", "Plastic straw"})
     assert set(found.overlay_texts) == {"봄 신메뉴", "카페"}
     assert (found.subject, found.unknown_words) == ("strawberry latte", ("성수동",))
+    assert (found.purpose, found.detail["rules"]) == ("banner", "say this")
 
 
 def test_without_a_key_and_a_server_there_are_only_rules(tmp_path: Path) -> None:
