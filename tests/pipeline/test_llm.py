@@ -455,7 +455,7 @@ def test_the_key_is_in_no_log_no_record_no_file_and_no_repr(
     assert [KEY in text for text in told] == [False] * len(told)
     assert caplog.records
     with pytest.raises(ValidationError) as refused:
-        PromptConfig(llm_api_key=f"{KEY}\n{KEY}")
+        PromptConfig.model_validate({"llm_api_key": [KEY]})
     assert KEY not in str(refused.value)
     config = PromptConfig(llm_api_key=KEY)
     assert KEY not in f"{config!r} {config} {config.model_dump_json()}"
