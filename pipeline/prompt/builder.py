@@ -2,6 +2,7 @@
 
 import re
 
+from pipeline.prompt.emphasis import escaped
 from pipeline.prompt.keywords import Keywords
 from pipeline.prompt.router import StyleDecision
 from pipeline.request import GenerationRequest
@@ -16,8 +17,8 @@ def build(request: GenerationRequest, keywords: Keywords, decision: StyleDecisio
     if request.prompt_mode == "raw":
         positive, negative = request.prompt, request.negative_prompt
     else:
-        positive = _filled(style.positive, "{prompt}", keywords.subject)
-        negative = _filled(style.negative, "{negative}", request.negative_prompt)
+        positive = _filled(style.positive, "{prompt}", escaped(keywords.subject))
+        negative = _filled(style.negative, "{negative}", escaped(request.negative_prompt))
     return PromptRecord(
         positive=positive,
         negative=negative,
