@@ -1,6 +1,6 @@
 """Defaults and limits of drawing: the numbers an operator may change."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr
 
@@ -60,6 +60,10 @@ class DrawingConfig(Document):
     controlnet_scale: float = Field(default=0.6, ge=0, le=2, description="Weight of the reference's edges.")
     canny_low: int = Field(default=100, ge=0, le=1000, description="Lower Canny threshold, gradient units.")
     canny_high: int = Field(default=200, ge=0, le=1000, description="Upper Canny threshold, gradient units.")
+    text_guard: Literal["off", "report", "retry"] = Field(
+        default="report",
+        description="Lettering in pictures: not looked for, reported, or drawn again; needs imagegen[guard].",
+    )
     jpeg_quality: int = Field(default=92, ge=1, le=100)
     webp_quality: int = Field(default=90, ge=1, le=100)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")

@@ -25,6 +25,7 @@ from pipeline.nodes.postprocessing import Postprocessing
 from pipeline.nodes.preprocessing import Preprocessing
 from pipeline.nodes.prompting import Prompting
 from pipeline.nodes.text2image import Text2Image
+from pipeline.nodes.text_guard import TextGuard
 from pipeline.pipes import scheduler_class
 from pipeline.progress import Progress
 from pipeline.prompt.keywords import Extractor
@@ -40,7 +41,15 @@ from store.digest import Digest
 from store.errors import ReferenceMissing, ReferenceUnreadable, WorkflowBroken
 from store.manifest import ImageFormat
 
-_NODES: tuple[type[BaseNode], ...] = (Prompting, Preprocessing, ControlNet, Text2Image, Image2Image, Postprocessing)
+_NODES: tuple[type[BaseNode], ...] = (
+    Prompting,
+    Preprocessing,
+    ControlNet,
+    Text2Image,
+    Image2Image,
+    TextGuard,
+    Postprocessing,
+)
 _PLUGINS = "imagegen.nodes"
 
 

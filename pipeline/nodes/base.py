@@ -37,9 +37,14 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redraw:
-    """The node wants the drawing nodes to run again from another first seed."""
+    """The node wants the drawing nodes to run again from another first seed.
+
+    They draw one picture for each of the state's seeds.  A node that remembers something over the redraw,
+    or wants fewer pictures, hands on a state; without one it goes on from the state it was given.
+    """
 
     seed: int
+    state: State | None = None
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
 
 

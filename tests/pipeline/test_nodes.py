@@ -276,7 +276,7 @@ def test_the_configured_thresholds_decide_what_is_an_edge() -> None:
 def test_controlnet_records_kind_thresholds_and_share_of_edges() -> None:
     done = ControlNet(studio()).run(state(init_image=quarters(64, 48)), Progress())
     share = done.detail["edge_share"]
-    assert done.detail == {"kind": "canny", "low": 100, "high": 200, "edge_share": share}
+    assert done.detail == {"kind": "canny", "low": 100, "high": 200, "edge_share": share, "blanked": []}
     assert isinstance(share, float)
     assert 0 < share < 0.1
 
