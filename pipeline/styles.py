@@ -1,5 +1,6 @@
 """The styles as data: what the user names, and everything that follows from it."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -15,6 +16,8 @@ _OTHER_WEIGHTS = {"repo", "checkpoint"}
 _OF_THE_REPOSITORY = {"revision", "variant", "licence"}
 _NAMED = 5
 _OF_THE_STYLE = {"aliases", "title"}
+# a digit of the user's would join the weight
+_WEIGHT_AT_A_PLACE = re.compile(r"\)[0-9.]*\}?\{")
 
 
 class HubRepository(Document):
@@ -50,6 +53,9 @@ class Style(HubRepository):
             raise ValueError("positive must contain {prompt} or {subject}")
         if "{negative}" not in self.negative:
             raise ValueError("negative must contain {negative}")
+        negative = self.negative.replace("{with_people}", self.with_people)
+        if any(_WEIGHT_AT_A_PLACE.search(template) for template in (self.positive, negative)):
+            raise ValueError("leave a comma or a blank between a bracket or a weight and the place behind it")
         return self
 
 

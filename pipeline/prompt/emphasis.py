@@ -8,9 +8,9 @@ from dataclasses import dataclass
 LEAST, MOST = 0.5, 1.4
 # a backslash that no mark follows stands for itself already
 _MARKS = re.compile(r"[()]|\\(?=[\\()]|\Z)")
-_PIECE = re.compile(
-    r"\\(?P<mark>[\\()])|\((?P<words>(?:\\[\\()]|[^()\\])*)\)(?P<weight>[0-9]+\.[0-9]+)(?!\w)", re.DOTALL
-)
+_PIECE = r"\\(?P<mark>[\\()])|\((?P<words>(?:\\[\\()]|[^()\\])*)\)(?P<weight>[0-9]+\.[0-9]+)(?!\w)"
+_MARKED = re.compile(_PIECE, re.DOTALL)
+_UNIT = re.compile(rf"(?:{_PIECE}|[^,])+", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def fragments(prompt: str) -> tuple[Fragment, ...]:
     """
     found: list[Fragment] = []
     start = 0
-    for piece in _PIECE.finditer(prompt):
+    for piece in _MARKED.finditer(prompt):
         _add(found, prompt[start : piece.start()])
         if piece["mark"]:
             _add(found, piece["mark"])
@@ -57,6 +57,11 @@ def fragments(prompt: str) -> tuple[Fragment, ...]:
 def plain(parts: Iterable[Fragment]) -> str:
     """The words alone, without weights and marks."""
     return "".join(part.text for part in parts)
+
+
+def units(prompt: str) -> list[str]:
+    """The parts between the commas, empty ones left out; words that share a weight stay together."""
+    return [part for part in (unit[0].strip() for unit in _UNIT.finditer(prompt)) if part]
 
 
 def _add(found: list[Fragment], text: str) -> None:

@@ -110,9 +110,9 @@ def open_extractor(
     Answers are kept in cache_folder, which is made when there is one.  Nothing is opened, and the openai
     library is not imported, before the first question.
     """
-    if config.llm_api_key is None and config.llm_base_url is None:
+    server = model_server(config)
+    if server is None:
         return fallback
-    server = ChatServer(model=config.llm_model, base_url=config.llm_base_url, key=config.llm_api_key)
     ladder = Ladder(
         server,
         clock,
@@ -122,3 +122,10 @@ def open_extractor(
     )
     cache = AnswerCache(cache_folder, clock, config.llm_cache_days)
     return LlmExtractor(server, ladder, Circuit(clock), cache, clock, fallback)
+
+
+def model_server(config: PromptConfig) -> ChatServer | None:
+    """The language model that is asked; with neither a key nor a base_url none is."""
+    if config.llm_api_key is None and config.llm_base_url is None:
+        return None
+    return ChatServer(model=config.llm_model, base_url=config.llm_base_url, key=config.llm_api_key)

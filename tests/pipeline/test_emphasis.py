@@ -5,9 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.prompt.builder import build
-from pipeline.prompt.emphasis import LEAST, MOST, Fragment, escaped, fragments, literal, plain
+from pipeline.prompt.emphasis import LEAST, MOST, Fragment, escaped, fragments, literal, plain, units
 from pipeline.prompt.keywords import extract
+from pipeline.prompt.korean import KoreanExtractor
 from pipeline.prompt.router import StyleDecision
+from pipeline.prompt.slots import NAMES, Slots
+from pipeline.prompt.templates import fill_negative, fill_positive
+from pipeline.prompt.tokens import count_tokens
+from pipeline.request import GenerationRequest
+from pipeline.styles import Style
+from store.manifest import PromptRecord
 from tests.pipeline.samples import asked, plain_style
 
 # what compel, A1111 or a regular expression would take for more than text
@@ -24,6 +31,10 @@ UNWEIGHTED = [
     "cat++",
     "a)1.2",
 ]
+
+
+def built(request: GenerationRequest, style: Style) -> PromptRecord:
+    return build(request, extract(request, KoreanExtractor()), StyleDecision(style=style, reason="")).record
 
 
 def read(prompt: str) -> list[tuple[str, float]]:
@@ -74,15 +85,54 @@ def test_a_hostile_prompt_is_read_quickly() -> None:
     assert len(plain(fragments("(a" * 50_000))) == 100_000
 
 
-@pytest.mark.parametrize("text", ["(cat)1.3", "\\(cat)1.3", "cat\\"])
-def test_a_user_gives_no_weights_through_the_builder(text: str) -> None:
+@pytest.mark.parametrize("text", ["(cat)1.3", "\\(cat)1.3", "cat\\", "9 cats", "1.3 cat"])
+@pytest.mark.parametrize(
+    ("positive", "negative"),
+    [("(sharp)1.1 {prompt}", "(text)1.2, {negative}"), ("({prompt})1.1, sharp", "({negative})1.2, text")],
+)
+def test_a_user_gives_no_weights_through_the_builder(text: str, positive: str, negative: str) -> None:
     request = asked(prompt=text, negative_prompt=text)
-    style = plain_style(positive="(sharp)1.1 {prompt}", negative="(text)1.2, {negative}")
-    record = build(request, extract(request), StyleDecision(style=style, reason=""))
-    assert read(record.positive) == [("sharp", 1.1), (f" {text}", 1)]
-    assert read(record.negative) == [("text", 1.2), (f", {text}", 1)]
+    style = plain_style(positive=positive, negative=negative)
+    record = built(request, style)
+    assert {part.weight for part in fragments(record.positive)} == {1, 1.1}
+    assert {part.weight for part in fragments(record.negative)} == {1, 1.2}
+    assert "cat" in plain(fragments(record.positive))
+
+
+def test_what_fills_a_place_is_escaped_whatever_it_is() -> None:
+    nothing = dict.fromkeys(NAMES, ())
+    slots = Slots(terms={**nothing, "subject": ("(cat)1.3",)}, people="unspecified")
+    assert read(fill_positive("(sharp)1.1, {subject}", slots)) == [("sharp", 1.1), (", (cat)1.3", 1)]
+    filled = fill_negative("{with_people}, {negative}", negative="(x)1.3", with_people="(hands)1.1")
+    assert read(filled) == [("hands", 1.1), (", (x)1.3", 1)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "parts"),
+    [
+        ("(a, b)1.2, c,d ,, e", ["(a, b)1.2", "c", "d", "e"]),
+        ("x (a, b)1.2 y, c", ["x (a, b)1.2 y", "c"]),
+        ("(a, b), c", ["(a", "b)", "c"]),
+        ("\\(a, b)1.2", ["\\(a", "b)1.2"]),
+        ("(a \\(b, c)1.2", ["(a \\(b, c)1.2"]),
+        ("", []),
+    ],
+)
+def test_words_that_share_a_weight_are_one_part(prompt: str, parts: list[str]) -> None:
+    assert units(prompt) == parts
+
+
+@given(TRICKY)
+def test_parts_lose_nothing_but_commas_and_blanks(text: str) -> None:
+    def bare(prompt: str) -> str:
+        return prompt.translate({ord(sign): None for sign in ", "})
+
+    assert bare("".join(units(text))) == bare(text)
+    assert bare(plain(fragments(", ".join(units(text))))) == bare(plain(fragments(text)))
 
 
 def test_raw_mode_leaves_the_prompt_alone() -> None:
     request = asked(prompt="a (cat)1.3", prompt_mode="raw")
-    assert build(request, extract(request), StyleDecision(style=plain_style(), reason="")).positive == "a (cat)1.3"
+    record = built(request, plain_style())
+    assert record.positive == "a (cat)1.3"
+    assert record.tokens.positive == count_tokens("a (cat)1.3")

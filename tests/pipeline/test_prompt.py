@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.prompt.builder import BuiltPrompt, build
+from pipeline.prompt.emphasis import fragments, plain
 from pipeline.prompt.keywords import Keywords, extract
 from pipeline.prompt.korean import KoreanExtractor
 from pipeline.prompt.router import StyleDecision
@@ -32,7 +33,8 @@ def shipped(style: str, prompt: str, **fields: Any) -> PromptRecord:
 
 
 def terms(prompt: str) -> list[str]:
-    return prompt.split(", ")
+    """The parts as the encoders read them, without weights."""
+    return plain(fragments(prompt)).split(", ")
 
 
 @pytest.mark.parametrize("prompt", ["a cat", "  a   cat,, \n(x:1.3) {prompt} ", "고양이"])
@@ -111,6 +113,28 @@ def test_equal_words_stand_in_a_prompt_once() -> None:
     found = shipped("anime", "watercolor", user_input="watercolor", negative_prompt="logo, text, logo")
     assert len(terms(found.positive)) == len(set(terms(found.positive)))
     assert terms(found.negative).count("logo") == terms(found.negative).count("text") == 1
+
+
+@pytest.mark.parametrize("style", ["ultra_realistic", *TAGGED])
+@pytest.mark.parametrize("words", ["logo", "Logo, watermark", "글자, 로고"])
+def test_a_word_that_stands_in_a_weighted_group_is_not_said_again(style: str, words: str) -> None:
+    negative = shipped(style, "고양이", negative_prompt=words).negative
+    assert terms(negative).count("logo") == 1
+    assert terms(negative) == list(dict.fromkeys(terms(negative)))
+
+
+@pytest.mark.parametrize("style", ["ultra_realistic", *TAGGED])
+def test_tokens_are_counted_without_weights_and_brackets(style: str) -> None:
+    found = shipped(style, "고양이")
+    assert ")1.2" in found.negative
+    assert found.tokens.negative == count_tokens(", ".join(terms(found.negative))) < count_tokens(found.negative)
+
+
+def test_a_weighted_group_is_kept_or_left_out_as_a_whole() -> None:
+    last = ", ".join(f"horrible creature {number}" for number in range(12))
+    style = plain_style(negative=f"text, {{negative}}, (grain, haze)0.8, ({last})1.1")
+    unwanted = ", ".join(f"strange thing {number}" for number in range(8))
+    assert record(style, negative_prompt=unwanted).negative == f"text, {unwanted}, (grain, haze)0.8"
 
 
 @pytest.mark.parametrize("style", ["ultra_realistic", *TAGGED])
@@ -215,7 +239,7 @@ def test_what_a_model_extracts_is_cleaned_like_what_a_user_writes() -> None:
     found = built(STYLES.find("anime"), keywords=keywords).record
     assert "cake" in found.positive
     assert found.positive.isascii()
-    assert not set("(){}:+") & set(found.positive + found.negative)
+    assert not set("(){}:+") & set(found.positive + plain(fragments(found.negative)))
     assert not {"poster", "sign"} & set(found.positive.replace(",", "").split())
 
 

@@ -6,12 +6,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.prompt.decide import decide
+from pipeline.prompt.emphasis import fragments, plain
 from pipeline.prompt.korean import KoreanExtractor
 from pipeline.prompt.tokens import WINDOW, count_tokens
 from pipeline.styles import load_styles
 from tests.pipeline.samples import asked
 
 STYLES = load_styles()
+WEIGHTED = {
+    name: [part for part in fragments(style.negative) if part.weight != 1] for name, style in STYLES.styles.items()
+}
 PLAIN = re.compile(r"[A-Za-z0-9 ,.'/&-]*")
 WORDS = (
     "고양이 딸기 케이크를 카페에서 '문구' “세일” 넣어줘 없이 빼고 사람 글자는 포스터 두 마리 3잔 세로 16:9 애니 수채화"
@@ -40,9 +44,14 @@ def test_any_words_become_a_plain_short_prompt(prompt: str, user_input: str, neg
     first, again = (decide(request, KoreanExtractor(), STYLES, style) for _ in range(2))
     record = first.built.record
     for text in (record.positive, record.negative):
-        assert PLAIN.fullmatch(text)
-        assert count_tokens(text) <= WINDOW
+        read = fragments(text)
+        assert PLAIN.fullmatch(plain(read))
+        assert count_tokens(plain(read)) <= WINDOW
         assert ",," not in text.replace(" ", "")
+        # nothing but the template's own group is in brackets
+        assert text.count("(") == text.count(")") == len([part for part in read if part.weight != 1])
+    assert [part for part in fragments(record.positive) if part.weight != 1] == []
+    assert [part for part in fragments(record.negative) if part.weight != 1] == WEIGHTED[style]
     assert record == again.built.record
     assert first.built.warnings == again.built.warnings
 

@@ -11,12 +11,11 @@ from rich.markup import escape
 from pipeline.admission import admit
 from pipeline.prompt.decide import Decided, decide_from
 from pipeline.prompt.keywords import extract
-from pipeline.prompt.korean import KoreanExtractor
 from pipeline.request import GenerationRequest
 from pipeline.sizes import Size, resolve_size
 from watcher.commands.options import Config, ModelsOption, NegativePrompt
 from watcher.commands.tables import prompts_table, wide_console
-from watcher.hall import configured_styles
+from watcher.hall import configured_extractor, configured_styles
 from watcher.settings import load_settings
 
 
@@ -45,7 +44,7 @@ def prompt(
     }
     document = {name: value for name, value in given.items() if value is not None}
     request = admit(document, settings.drawing.limits, styles.names)
-    keywords = extract(request, KoreanExtractor())
+    keywords = extract(request, configured_extractor(settings))
     names = list(styles.styles) if all_styles else []
     chosen = _shown(request, decide_from(keywords, request, styles, settings.drawing.default_style))
     found = []
@@ -67,7 +66,7 @@ def _shown(request: GenerationRequest, decided: Decided) -> dict[str, Any]:
         "style_reason": record.style_reason,
         "positive": record.positive,
         "negative": record.negative,
-        "tokens": record.tokens.model_dump(),
+        "tokens": record.tokens.model_dump(exclude={"chunks"}),
         "width": size.width,
         "height": size.height,
         "keywords": record.keywords,
