@@ -67,6 +67,8 @@ class Assembly:
             self._flush()
             self._loosen()
             self._lay(slot_of(group), gloss_of(word))
+        elif group.startswith("adjective") and gloss_of(word) in _ARRANGED and self._current.nouns:
+            self._arranged(gloss_of(word))
         elif group in DESCRIBING or group.startswith("adjective"):
             self._flush()
             self._lay(slot_of(group), gloss_of(word))

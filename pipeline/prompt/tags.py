@@ -17,6 +17,11 @@ _COUNTED = re.compile(r"\b(two|three|four|five)\b(?: [\w-]+)*? ?\b(women|girls|d
 _GIRLS = re.compile(r"\b(?:women|girls|woman|girl|sister|mother|schoolgirl)\b")
 _BOYS = re.compile(r"\b(?:men|boys|man|boy|brother|father)\b")
 _LIVING_FIGURE = re.compile(r"\b(?:character|fairy|angel|witch|elf|santa claus|mascot|goblin|demon|princess|knight)\b")
+# somebody's nails or skin, but not nail polish and not a hand cream
+_BODY_PART = re.compile(
+    r"\b(?:hands?|fingers?|nails?|skin|faces?|lips?|eyes?|eyelash(?:es)?|eyelash extensions|eyebrows?|hairstyles?"
+    r"|haircuts?|perms?|legs?|feet|makeup)(?=$|,| (?:and|with|on|in|at)\b)"
+)
 _FOCUS = {
     "food": "food focus, still life",
     "drink": "food focus, still life",
@@ -58,8 +63,10 @@ def people_tag(keywords: Keywords, people: People) -> str:
         return _group(keywords.subject)
     if _LIVING_FIGURE.search(keywords.subject) and people != "none":
         return ""
-    focus = _FOCUS.get(subject_group(keywords), "still life")
-    return f"{_NOBODY}, {focus}"
+    focus = _FOCUS.get(subject_group(keywords), "")
+    if not focus and people != "none" and _BODY_PART.search(keywords.subject):
+        return ""
+    return f"{_NOBODY}, {focus or 'still life'}"
 
 
 def in_tags(phrase: str) -> str:

@@ -259,3 +259,22 @@ def test_a_long_list_keeps_the_subject_short_and_loses_nothing() -> None:
     keywords = read("딸기, 망고, 바나나, 수박, 사과, 포도, 복숭아, 파인애플, 블루베리, 체리, 자두, 키위, 멜론")
     assert len(keywords.subject) <= MAX_SUBJECT
     assert {"melon", "kiwi"} <= set(keywords.attributes)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "phrase"),
+    [
+        ("거품 가득 욕조", "full of foam"),
+        ("햇살 가득 카페", "full of sunlight"),
+        ("바다가 보이는 펜션", "ocean view"),
+        ("바다 보이는 카페", "ocean view"),
+        ("눈 클로즈업", "eye close-up"),
+        ("강아지 미용실", "pet grooming salon"),
+        ("필라테스 스튜디오에서 운동하는 여자", "pilates studio"),
+    ],
+)
+def test_what_shops_write_is_read_as_one_phrase(prompt: str, phrase: str) -> None:
+    found = KoreanExtractor()(prompt, "")
+    said = (found.subject, found.setting, found.shot, *found.attributes)
+    assert phrase in said
+    assert found.unknown_words == ()
