@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pipeline.generator import Generator
 
 _log = logging.getLogger("imagegen.hall")
-_VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "numpy", "pillow")
+_VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "compel", "numpy", "pillow")
 
 
 class Draws(Protocol):
