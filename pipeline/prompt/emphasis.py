@@ -41,6 +41,8 @@ def fragments(prompt: str) -> tuple[Fragment, ...]:
     All else is text: parentheses without a weight such as 1.2 behind them, "++", quotes, "(a:1.5)".  A weight is
     kept within LEAST and MOST.  Words that are blank are left out; an empty prompt has no fragments.
     """
+    if "(" not in prompt and "\\" not in prompt:
+        return literal(prompt)
     found: list[Fragment] = []
     start = 0
     for piece in _MARKED.finditer(prompt):
