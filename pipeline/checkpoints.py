@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from pipeline.clock import Clock
 from pipeline.device import Device
+from pipeline.embeddings import RecentEmbeddings
 from pipeline.loading import load_checkpoint, load_controlnet, load_vae, silence_libraries
 from pipeline.styles import Style, Styles
 from pipeline.weights import Located, Weights, locate
@@ -54,6 +55,7 @@ class CheckpointCache:
     def __init__(self, weights: Weights, styles: Styles, device: Device, clock: Clock) -> None:
         silence_libraries()
         self.device = device
+        self.embeddings = RecentEmbeddings()
         self._weights = weights
         self._styles = styles
         self._clock = clock

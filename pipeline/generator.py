@@ -25,8 +25,11 @@ from pipeline.nodes.postprocessing import Postprocessing
 from pipeline.nodes.preprocessing import Preprocessing
 from pipeline.nodes.prompting import Prompting
 from pipeline.nodes.text2image import Text2Image
+from pipeline.nodes.text_guard import TextGuard
 from pipeline.pipes import scheduler_class
 from pipeline.progress import Progress
+from pipeline.prompt.keywords import Extractor
+from pipeline.prompt.korean import KoreanExtractor
 from pipeline.reference import ReferenceImage
 from pipeline.request import AspectRatio, GenerationRequest, Purpose, ReferenceMode
 from pipeline.state import State
@@ -38,7 +41,15 @@ from store.digest import Digest
 from store.errors import ReferenceMissing, ReferenceUnreadable, WorkflowBroken
 from store.manifest import ImageFormat
 
-_NODES: tuple[type[BaseNode], ...] = (Prompting, Preprocessing, ControlNet, Text2Image, Image2Image, Postprocessing)
+_NODES: tuple[type[BaseNode], ...] = (
+    Prompting,
+    Preprocessing,
+    ControlNet,
+    Text2Image,
+    Image2Image,
+    TextGuard,
+    Postprocessing,
+)
 _PLUGINS = "imagegen.nodes"
 
 
@@ -66,8 +77,18 @@ class Parameters(TypedDict, total=False):
 class Generator:
     """Draws requests; `draw` may be called from several threads, they take turns on the GPU."""
 
-    def __init__(self, weights: Weights, styles: Styles, config: DrawingConfig, clock: Clock | None = None) -> None:
-        """Nothing is loaded yet.  Raises WorkflowBroken or UnknownStyle if the configuration does not fit."""
+    def __init__(
+        self,
+        weights: Weights,
+        styles: Styles,
+        config: DrawingConfig,
+        clock: Clock | None = None,
+        extractor: Extractor | None = None,
+    ) -> None:
+        """Nothing is loaded yet.  Raises WorkflowBroken or UnknownStyle if the configuration does not fit.
+
+        extractor reads the prompts; without one, the rules do.
+        """
         # one thread draws the same built-in pictures on any number of cores
         threads = config.threads or (1 if isinstance(weights, BuiltinWeights) else None)
         if threads is not None:
@@ -80,7 +101,8 @@ class Generator:
         self.device = choose_device(config.device)
         clock = clock or SystemClock()
         self.checkpoints = CheckpointCache(weights, styles, self.device, clock)
-        studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock)
+        extractor = extractor or KoreanExtractor()
+        studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
         self._turnstile = Turnstile()
         self._workflow = Workflow(
             extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile, RESULT

@@ -12,13 +12,11 @@ from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 
 from pipeline.checkpoints import Checkpoint, CheckpointCache
+from pipeline.embeddings import Embeddings
 from pipeline.progress import Progress
 from pipeline.state import State
 from pipeline.styles import Style
 from store.errors import CheckpointBroken, SettingsInvalid
-from store.manifest import TokenCounts
-
-CLIP_WINDOW = 77
 
 
 def make_pipe(kind: type[Any], checkpoint: Checkpoint, cache: CheckpointCache, style: Style, **more: Any) -> Any:
@@ -81,18 +79,20 @@ def _silence_numpy() -> None:
     )
 
 
-def draw(pipe: DiffusionPipeline, node: str, state: State, progress: Progress, **inputs: Any) -> State:
-    """Draw each image of the request by itself and add the pictures to the state.
+def draw(
+    pipe: DiffusionPipeline, node: str, state: State, progress: Progress, embeddings: Embeddings, **inputs: Any
+) -> State:
+    """Draw each image of the request by itself and add the pictures, and what the prompts counted, to the state.
 
     One CPU generator per image makes picture k independent of its neighbours and of the device.  Raises
     CheckpointBroken if what comes out is no picture.
     """
     sampling = state.sampling
+    words = embeddings.inputs(pipe.device)
     pictures: list[NDArray[np.uint8]] = []
     for index, seed in enumerate(sampling.seeds):
         result = pipe(
-            prompt=state.prompt.positive,
-            negative_prompt=state.prompt.negative,
+            **words,
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance_scale,
             generator=torch.Generator("cpu").manual_seed(seed),
@@ -101,8 +101,8 @@ def draw(pipe: DiffusionPipeline, node: str, state: State, progress: Progress, *
             **inputs,
         )
         pictures.append(_as_bytes(result.images[0], state.style))
-    counted = _count_tokens(pipe, state)
-    return replace(counted, pictures=tuple(pictures))
+    prompt = state.prompt.model_copy(update={"tokens": embeddings.tokens})
+    return replace(state, prompt=prompt, pictures=tuple(pictures))
 
 
 def _as_bytes(picture: NDArray[np.float32], style: Style) -> NDArray[np.uint8]:
@@ -124,16 +124,3 @@ def _step_reporter(node: str, index: int, state: State, progress: Progress) -> A
         return tensors
 
     return report
-
-
-def _count_tokens(pipe: Any, state: State) -> State:
-    positive, negative = (
-        len(pipe.tokenizer(text).input_ids) for text in (state.prompt.positive, state.prompt.negative)
-    )
-    counts = TokenCounts(positive=positive, negative=negative)
-    cut = [
-        f"the {name} prompt has {count} tokens; what goes beyond {CLIP_WINDOW} was not drawn"
-        for name, count in (("positive", positive), ("negative", negative))
-        if count > CLIP_WINDOW
-    ]
-    return replace(state.warn(*cut), prompt=state.prompt.model_copy(update={"tokens": counts}))

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from pipeline.config import DrawingConfig
-from pipeline.request import GenerationRequest, ReferenceMode
+from pipeline.request import AspectRatio, GenerationRequest, ReferenceMode
 from pipeline.sizes import Size, resolve_size
 from pipeline.styles import Style
 from store.errors import InvalidField
@@ -33,10 +33,13 @@ class Sampling:
     output_format: ImageFormat
 
 
-def resolve(request: GenerationRequest, style: Style, config: DrawingConfig, *, seed: int) -> Sampling:
+def resolve(
+    request: GenerationRequest, style: Style, config: DrawingConfig, *, seed: int, wish: AspectRatio | None = None
+) -> Sampling:
     """Fill what the request leaves open from the style and the configuration; raises InvalidField.
 
-    seed draws the first image where the request names none; image k is drawn with seed + k.
+    seed draws the first image where the request names none; image k is drawn with seed + k.  wish is the
+    aspect ratio the prompt's words ask for, where the request has none of its own.
     """
     first = seed if request.seed is None else request.seed
     steps = request.steps or style.steps
@@ -45,7 +48,7 @@ def resolve(request: GenerationRequest, style: Style, config: DrawingConfig, *, 
     return Sampling(
         steps=steps,
         guidance_scale=guidance_scale,
-        size=resolve_size(request, style.native_size),
+        size=resolve_size(request, style.native_size, wish),
         seeds=tuple((first + index) % 2**32 for index in range(request.num_images)),
         strength=_strength(request, config, steps) if has_reference else 1.0,
         controlnet_scale=_controlnet_scale(request, config) if has_reference else 0.0,

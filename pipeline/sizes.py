@@ -50,9 +50,12 @@ class Size:
     fit: Literal["crop", "resize"]
 
 
-def resolve_size(request: GenerationRequest, native_size: int) -> Size:
-    """The size of a request for a checkpoint that draws native_size x native_size best."""
-    width, height = _asked(request, native_size)
+def resolve_size(request: GenerationRequest, native_size: int, wish: AspectRatio | None = None) -> Size:
+    """The size of a request for a checkpoint that draws native_size x native_size best.
+
+    wish is the aspect ratio where the request itself names neither pixels nor a ratio.
+    """
+    width, height = _asked(request, native_size, wish)
     if _draws_well(width, height, native_size):
         return Size(
             width=width, height=height, drawn_width=_multiple(width), drawn_height=_multiple(height), fit="crop"
@@ -62,11 +65,19 @@ def resolve_size(request: GenerationRequest, native_size: int) -> Size:
     return Size(width=width, height=height, drawn_width=drawn[0], drawn_height=drawn[1], fit="resize")
 
 
-def _asked(request: GenerationRequest, native_size: int) -> tuple[int, int]:
+def wished_aspect_ratio(
+    request: GenerationRequest, said: AspectRatio | None, purpose: Purpose | None
+) -> AspectRatio | None:
+    """The ratio the prompt's own words lead to: what they say, else the purpose of the request or of the words."""
+    named = request.purpose or purpose
+    return said or (PURPOSES[named] if named else None)
+
+
+def _asked(request: GenerationRequest, native_size: int, wish: AspectRatio | None) -> tuple[int, int]:
     if request.width is not None and request.height is not None:
         return request.width, request.height
     by_purpose = PURPOSES[request.purpose] if request.purpose else "1:1"
-    return _scaled(BUCKETS[request.aspect_ratio or by_purpose], native_size)
+    return _scaled(BUCKETS[request.aspect_ratio or wish or by_purpose], native_size)
 
 
 def _draws_well(width: int, height: int, native_size: int) -> bool:

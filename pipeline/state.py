@@ -15,8 +15,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from pipeline.lettering import Box
+
 # stands in a field until the node that makes it has run; Workflow checks the order before the first drawing
 _LATER: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidate:
+    """A picture that may be the one to keep, the seed that drew it, and the lettering found in it."""
+
+    picture: "NDArray[np.uint8]"
+    seed: int
+    boxes: "tuple[Box, ...]"
+
+    @property
+    def share(self) -> float:
+        """How much of the picture's area is lettering; boxes that overlap count twice."""
+        return sum(box.share for box in self.boxes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +44,8 @@ class State:
 
     init_image: RGB, drawn size.  control_image: RGB, drawn size, white edges on black.
     pictures: one uint8 array of shape (drawn height, drawn width, 3) per image.
+
+    candidates: while some pictures are drawn again, the best so far of every image; else empty.
     """
 
     request: GenerationRequest
@@ -35,6 +53,7 @@ class State:
     reference: ReferenceImage | None = None
     redraws_left: int = 0
     warnings: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
 
     style: Style = _LATER
     prompt: PromptRecord = _LATER

@@ -1,5 +1,6 @@
 """The styles as data: what the user names, and everything that follows from it."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -16,6 +17,8 @@ _OF_THE_REPOSITORY = {"revision", "variant", "licence"}
 _NAMED = 5
 _SHOWN = 80
 _OF_THE_STYLE = {"aliases", "title"}
+# a digit of the user's would join the weight
+_WEIGHT_AT_A_PLACE = re.compile(r"\)[0-9.]*\}?\{")
 
 
 class HubRepository(Document):
@@ -35,20 +38,25 @@ class Style(HubRepository):
     aliases: tuple[str, ...] = ()
     checkpoint: str | None = Field(default=None, description="A local directory or .safetensors file, instead of repo.")
     config_from: str | None = Field(default=None, description="Directory that describes a single-file checkpoint.")
-    dialect: Literal["natural", "danbooru"] = Field(description="For the prompt builder; not read yet.")
+    dialect: Literal["natural", "danbooru"] = Field(description="Whole phrases, or tags that begin with the people.")
     native_size: int = Field(ge=64, le=4096, multiple_of=8)
     scheduler: str = Field(pattern=r"^\w+Scheduler$", description="A class of diffusers.")
     scheduler_options: dict[str, JsonValue] = Field(default={})
     steps: int = Field(ge=1, le=150)
     guidance_scale: float = Field(ge=0, le=30)
-    positive: str
-    negative: str
+    positive: str = Field(description="Words around {prompt}, or around the single parts of it such as {subject}.")
+    negative: str = Field(description="Words around {negative}; {with_people} stands for the field of that name.")
+    with_people: str = Field(default="", description="Added to the negative prompt where there are people.")
 
     @model_validator(mode="after")
     def _has_places_for_the_request(self) -> Self:
-        for field, text, place in (("positive", self.positive, "{prompt}"), ("negative", self.negative, "{negative}")):
-            if place not in text:
-                raise ValueError(f"{field} must contain {place}")
+        if not any(place in self.positive for place in ("{prompt}", "{subject}", "{subject|")):
+            raise ValueError("positive must contain {prompt} or {subject}")
+        if "{negative}" not in self.negative:
+            raise ValueError("negative must contain {negative}")
+        negative = self.negative.replace("{with_people}", self.with_people)
+        if any(_WEIGHT_AT_A_PLACE.search(template) for template in (self.positive, negative)):
+            raise ValueError("leave a comma or a blank between a bracket or a weight and the place behind it")
         return self
 
 

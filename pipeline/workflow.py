@@ -31,9 +31,9 @@ BRANCHES = (
     Branch(
         name="image2image",
         trigger="reference",
-        nodes=("prompting", "preprocessing", "controlnet", "image2image", "postprocessing"),
+        nodes=("prompting", "preprocessing", "controlnet", "image2image", "text_guard", "postprocessing"),
     ),
-    Branch(name="text2image", trigger=None, nodes=("prompting", "text2image", "postprocessing")),
+    Branch(name="text2image", trigger=None, nodes=("prompting", "text2image", "text_guard", "postprocessing")),
 )
 
 
@@ -85,7 +85,7 @@ class Workflow:
                     state = outcome.state
                 case Redraw(seed=seed) if state.redraws_left:
                     position = _first_drawing(nodes[:position])
-                    state = _with_seed(state, seed)
+                    state = _with_seed(outcome.state or state, seed)
         return state
 
     def _pass(self, node: BaseNode, state: State, progress: Progress) -> Outcome:

@@ -38,6 +38,7 @@ class TokenCounts(Document):
 
     positive: int = Field(ge=0)
     negative: int = Field(ge=0)
+    chunks: int = Field(default=1, ge=1, description="Runs of 77 tokens in which the longer prompt was read.")
 
 
 class PromptRecord(Document):

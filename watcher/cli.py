@@ -20,6 +20,7 @@ from watcher.commands.cancel import cancel
 from watcher.commands.generate import generate
 from watcher.commands.health import health
 from watcher.commands.options import EXIT_FAILED, EXIT_MISUSED, Config, InboxOption, ModelsOption, OutboxOption
+from watcher.commands.prompt import prompt
 from watcher.commands.prune import prune
 from watcher.commands.redrive import redrive
 from watcher.commands.run import run
@@ -47,6 +48,7 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
 app.command()(run)
 app.command()(submit)
 app.command()(generate)
+app.command()(prompt)
 app.command()(status)
 app.command()(cancel)
 app.command()(redrive)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pipeline.prompt.extraction import model_server
 from pipeline.weights import locate
 from store.errors import ServiceError
 from watcher.filesystem import remote_kind
@@ -31,7 +32,14 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Everything, in the order in which a worker needs it."""
-    return [*_software(), *_pipeline(settings), *_device(settings), *_places(settings), *_checkpoints(settings)]
+    return [
+        *_software(),
+        *_pipeline(settings),
+        *_words(settings),
+        *_device(settings),
+        *_places(settings),
+        *_checkpoints(settings),
+    ]
 
 
 def _software() -> Iterator[Finding]:
@@ -42,6 +50,24 @@ def _software() -> Iterator[Finding]:
 
 def _pipeline(settings: Settings) -> Iterator[Finding]:
     yield _tried("pipeline", partial(open_generator, settings), "styles and nodes fit together")
+
+
+def _words(settings: Settings) -> Iterator[Finding]:
+    from pipeline.lettering import missing
+
+    server = model_server(settings.prompt)
+    found = "rules" if server is None else f"{server.model} at {server.base_url}, else rules"
+    yield Finding(subject="keywords", well=True, found=found)
+    policy, lacking = settings.drawing.text_guard, missing()
+    if policy == "off" or lacking is None:
+        yield Finding(subject="text guard", well=True, found=policy)
+    else:
+        yield Finding(
+            subject="text guard",
+            well=policy != "retry",
+            found=f"{policy}, but no picture is looked at: {lacking}",
+            advice="pip install 'imagegen[guard]'",
+        )
 
 
 def _device(settings: Settings) -> Iterator[Finding]:

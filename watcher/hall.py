@@ -10,6 +10,9 @@ from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.clock import SystemClock
 from pipeline.drawing import Drawing
 from pipeline.progress import Progress
+from pipeline.prompt.extraction import open_extractor
+from pipeline.prompt.keywords import Extractor
+from pipeline.prompt.korean import KoreanExtractor
 from pipeline.pulled import PulledWeights
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from pipeline.generator import Generator
 
 _log = logging.getLogger("imagegen.hall")
-_VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "numpy", "pillow")
+_VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "compel", "numpy", "pillow")
 
 
 class Draws(Protocol):
@@ -60,6 +63,7 @@ class Draws(Protocol):
 def ready_generator(settings: Settings) -> "Generator":
     """A generator whose checkpoints are there; raises DrawingError where the default style cannot be drawn."""
     _require_weights(settings)
+    _warn_of_a_blind_guard(settings)
     return open_generator(settings)
 
 
@@ -168,7 +172,8 @@ def open_generator(settings: Settings) -> "Generator":
     from pipeline.generator import Generator
 
     styles = configured_styles(settings)
-    return Generator(configured_weights(settings, styles), styles, settings.drawing)
+    extractor = configured_extractor(settings)
+    return Generator(configured_weights(settings, styles), styles, settings.drawing, extractor=extractor)
 
 
 def _require_weights(settings: Settings) -> None:
@@ -187,6 +192,15 @@ def _require_weights(settings: Settings) -> None:
             _log.warning("requests of style %s will fail: %s", style.name, error.message, extra={"action": error.code})
 
 
+def _warn_of_a_blind_guard(settings: Settings) -> None:
+    """Warn where pictures with lettering should be drawn again but nothing can see it."""
+    # opencv comes with it, and most commands do without
+    from pipeline.lettering import missing
+
+    if settings.drawing.text_guard == "retry" and (reason := missing()):
+        _log.warning("drawing.text_guard is retry, but %s", reason, extra={"action": "text_guard_missing"})
+
+
 def configured_styles(settings: Settings) -> Styles:
     """The styles with the operator's changes."""
     return load_styles(settings.styles, builtin=STYLE_CHANGES if settings.models == BUILTIN else None)
@@ -197,6 +211,11 @@ def configured_weights(settings: Settings, styles: Styles) -> Weights:
     if settings.models == BUILTIN:
         return BuiltinWeights(settings.cache.expanduser())
     return PulledWeights(Path(settings.models).expanduser(), styles)
+
+
+def configured_extractor(settings: Settings) -> Extractor:
+    """The rules, or a language model with the rules behind it; no server is asked yet."""
+    return open_extractor(settings.prompt, settings.cache.expanduser() / "keywords", SystemClock(), KoreanExtractor())
 
 
 def versions() -> dict[str, str]:

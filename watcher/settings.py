@@ -1,11 +1,13 @@
 """What an operator may set: environment variables, imagegen.toml, and the defaults."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -13,8 +15,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from pipeline.config import DrawingConfig
+from pipeline.config import DrawingConfig, PromptConfig
+from pipeline.prompt.llm import OPENAI_URL
 from store.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 CONFIG_FILE = "imagegen.toml"
 BUILTIN = "builtin"
@@ -29,7 +35,12 @@ class Settings(BaseSettings):
     """The settings of one worker; IMAGEGEN_DRAWING__DEVICE sets drawing.device, and so on."""
 
     model_config = SettingsConfigDict(
-        env_prefix="IMAGEGEN_", env_nested_delimiter="__", extra="forbid", frozen=True, toml_file=CONFIG_FILE
+        env_prefix="IMAGEGEN_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        toml_file=CONFIG_FILE,
+        hide_input_in_errors=True,
     )
 
     inbox: str = Field(default="inbox", description="Folder where requests come in.")
@@ -62,6 +73,7 @@ class Settings(BaseSettings):
     run_dir: Path = Field(default_factory=_run_dir, description="Folder of the heartbeat that health reads.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     drawing: DrawingConfig = DrawingConfig()
+    prompt: PromptConfig = PromptConfig()
     styles: dict[str, dict[str, Any]] = Field(default={}, description="Styles to change or add, by name.")
 
     @classmethod
@@ -74,7 +86,26 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The command line wins over the environment, the environment over the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls), _OpenAIKey(settings_cls)
+
+
+class _OpenAIKey(PydanticBaseSettingsSource):
+    """OPENAI_API_KEY, where no key is set otherwise, and only for OpenAI: no other server is shown it."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Nothing: what is found is found as a whole."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """The table with the key, or nothing."""
+        prompt = self.current_state.get("prompt", {})
+        key = os.environ.get("OPENAI_API_KEY", "")
+        if not key or not isinstance(prompt, Mapping):
+            return {}
+        server = str(prompt.get("llm_base_url") or OPENAI_URL).rstrip("/")
+        if server != OPENAI_URL:
+            return {}
+        return {"prompt": {"llm_api_key": key}}
 
 
 def load_settings(config: Path | None = None, **overrides: str | None) -> Settings:
@@ -88,13 +119,17 @@ def load_settings(config: Path | None = None, **overrides: str | None) -> Settin
     try:
         return _settings_class(config)(**given)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: found {fault['input']!r}; {fault['msg']}"
-            for fault in error.errors(include_url=False)
-        )
+        problems = "; ".join(_told(fault) for fault in error.errors(include_url=False))
         raise SettingsInvalid(f"the configuration cannot be used: {problems}") from error
     except ValueError as error:
         raise SettingsInvalid(f"the configuration file cannot be read: {error}") from error
+
+
+def _told(fault: "ErrorDetails") -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    # what stands there may be a key, even under a wrong name or in the wrong place
+    found = "" if where.startswith("prompt") or "key" in where.lower() else f"found {fault['input']!r}; "
+    return f"{where}: {found}{fault['msg']}"
 
 
 def _settings_class(config: Path | None) -> type[Settings]:

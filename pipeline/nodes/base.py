@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from pipeline.clock import Clock
 from pipeline.config import DrawingConfig
 from pipeline.progress import Progress
+from pipeline.prompt.keywords import Extractor
 from pipeline.state import State
 from pipeline.styles import Styles
 from store.errors import NodeFailed, ServiceError
@@ -36,9 +37,14 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redraw:
-    """The node wants the drawing nodes to run again from another first seed."""
+    """The node wants the drawing nodes to run again from another first seed.
+
+    They draw one picture for each of the state's seeds.  A node that remembers something over the redraw,
+    or wants fewer pictures, hands on a state; without one it goes on from the state it was given.
+    """
 
     seed: int
+    state: State | None = None
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
@@ -53,6 +59,7 @@ class Studio:
     styles: Styles
     checkpoints: "CheckpointCache"
     clock: Clock
+    extractor: Extractor
 
 
 class BaseNode(ABC):

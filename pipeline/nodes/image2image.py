@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from diffusers import StableDiffusionXLControlNetImg2ImgPipeline, StableDiffusionXLControlNetPipeline
 
+from pipeline.encoding import read_prompts
 from pipeline.nodes.base import BaseNode, Done
 from pipeline.pipes import draw, make_pipe
 from pipeline.progress import Progress
@@ -32,11 +33,16 @@ class Image2Image(BaseNode):
         kind, images = _mode(state)
         pipe = make_pipe(kind, checkpoint, cache, state.style, controlnet=controlnet)
         scale = state.sampling.controlnet_scale
-        drawn = draw(pipe, self.name, state, progress, controlnet_conditioning_scale=scale, **images)
+        embeddings, known = read_prompts(checkpoint, cache, state)
+        drawn = draw(pipe, self.name, state, progress, embeddings, controlnet_conditioning_scale=scale, **images)
         models = ModelsRecord(checkpoint=checkpoint.record, vae=cache.vae()[1], controlnet=controlnet_record)
         return Done(
             state=replace(drawn, models=models),
-            detail={**swap.detail(), "reference_mode": state.sampling.reference_mode},
+            detail={
+                **swap.detail(),
+                "prompts_remembered": known,
+                "reference_mode": state.sampling.reference_mode,
+            },
         )
 
 

@@ -5,9 +5,7 @@ from typing import ClassVar
 
 from pipeline.nodes.base import BaseNode, Done
 from pipeline.progress import Progress
-from pipeline.prompt.builder import build
-from pipeline.prompt.keywords import extract
-from pipeline.prompt.router import route
+from pipeline.prompt.decide import decide
 from pipeline.sampling import idle_fields, resolve
 from pipeline.state import State
 
@@ -20,17 +18,13 @@ class Prompting(BaseNode):
 
     def run(self, state: State, progress: Progress) -> Done:
         """Read the request; no picture is touched."""
-        config, styles = self.studio.config, self.studio.styles
-        keywords = extract(state.request)
-        decision = route(state.request, styles, config.default_style)
-        prompt = build(state.request, keywords, decision)
-        sampling = resolve(state.request, decision.style, config, seed=state.seed)
+        config, request = self.studio.config, state.request
+        decided = decide(request, self.studio.extractor, self.studio.styles, config.default_style)
+        style, keywords = decided.decision.style, decided.keywords
+        sampling = resolve(request, style, config, seed=state.seed, wish=decided.wish)
+        warnings = (*idle_fields(request, sampling), *decided.built.warnings)
+        detail = {"style": style.name, "reason": decided.decision.reason, "extractor": keywords.extractor}
         return Done(
-            state=replace(
-                state.warn(*idle_fields(state.request, sampling)),
-                style=decision.style,
-                prompt=prompt,
-                sampling=sampling,
-            ),
-            detail={"style": decision.style.name, "reason": decision.reason, "extractor": keywords.extractor},
+            state=replace(state.warn(*warnings), style=style, prompt=decided.built.record, sampling=sampling),
+            detail={**detail, **keywords.detail},
         )

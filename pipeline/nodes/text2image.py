@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from diffusers import StableDiffusionXLPipeline
 
+from pipeline.encoding import read_prompts
 from pipeline.nodes.base import BaseNode, Done
 from pipeline.pipes import draw, make_pipe
 from pipeline.progress import Progress
@@ -25,6 +26,7 @@ class Text2Image(BaseNode):
         cache, size = self.studio.checkpoints, state.sampling.size
         checkpoint, swap = cache.bring(state.style)
         pipe = make_pipe(StableDiffusionXLPipeline, checkpoint, cache, state.style)
-        drawn = draw(pipe, self.name, state, progress, width=size.drawn_width, height=size.drawn_height)
+        embeddings, known = read_prompts(checkpoint, cache, state)
+        drawn = draw(pipe, self.name, state, progress, embeddings, width=size.drawn_width, height=size.drawn_height)
         models = ModelsRecord(checkpoint=checkpoint.record, vae=cache.vae()[1])
-        return Done(state=replace(drawn, models=models), detail=swap.detail())
+        return Done(state=replace(drawn, models=models), detail={**swap.detail(), "prompts_remembered": known})

@@ -10,11 +10,12 @@ from PIL import Image
 from pipeline.clock import SystemClock
 from pipeline.config import DrawingConfig
 from pipeline.drawing import RESULT, Drawing, finished
-from pipeline.nodes.base import BaseNode, Done, Studio
+from pipeline.nodes.base import BaseNode, Done, Skipped, Studio
 from pipeline.nodes.postprocessing import Postprocessing
 from pipeline.nodes.preprocessing import Preprocessing
 from pipeline.nodes.prompting import Prompting
 from pipeline.progress import Progress
+from pipeline.prompt.korean import KoreanExtractor
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from pipeline.state import State
@@ -79,13 +80,30 @@ class NoEdges(BaseNode):
         return Done(state=replace(state, control_image=Image.new("RGB", state.init_image.size)))
 
 
+class NoGuard(BaseNode):
+    """Plays the node that looks for lettering, without its model."""
+
+    name: ClassVar[str] = "text_guard"
+    needs: ClassVar[tuple[str, ...]] = ("sampling", "pictures")
+
+    def run(self, state: State, progress: Progress) -> Skipped:
+        """Look at nothing."""
+        return Skipped(reason="chaos needs no guard")
+
+
 class SleepingStudio:
     """What a worker draws with."""
 
     def __init__(self, config: DrawingConfig, styles: Styles, diary: Diary) -> None:
         no_checkpoints: Any = None
-        studio = Studio(config=config, styles=styles, checkpoints=no_checkpoints, clock=SystemClock())
-        kinds = (Prompting, Preprocessing, NoEdges, Postprocessing)
+        studio = Studio(
+            config=config,
+            styles=styles,
+            checkpoints=no_checkpoints,
+            clock=SystemClock(),
+            extractor=KoreanExtractor(),
+        )
+        kinds = (Prompting, Preprocessing, NoEdges, NoGuard, Postprocessing)
         nodes: dict[str, BaseNode] = {kind.name: kind(studio) for kind in kinds}
         nodes |= {kind.name: kind(studio, diary) for kind in (SleepingText2Image, SleepingImage2Image)}
         self._turnstile = Turnstile()

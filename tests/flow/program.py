@@ -10,8 +10,8 @@ SECONDS = 90
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """One torch thread, no hub, and a cache directory that the tests share."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEGEN_")}
+    """One torch thread, no hub, nobody's key, and a cache directory that the tests share."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("IMAGEGEN_", "OPENAI_"))}
     return {
         **clean,
         "HF_HUB_OFFLINE": "1",

@@ -16,6 +16,7 @@ from tests.flow.program import imagegen
         "run",
         "submit",
         "generate",
+        "prompt",
         "schema",
         "doctor",
         "verify",
@@ -154,7 +155,7 @@ def test_a_style_added_in_the_configuration_file_draws(tmp_path: Path, builtin_c
     process = imagegen("run", "--once", folder=tmp_path, cache=builtin_cache)
     assert process.returncode == 0, process.stderr
     result = json.loads((tmp_path / "outbox" / "results" / "a.json").read_text())
-    assert result["prompt"]["positive"] == "고양이, watercolor"
+    assert result["prompt"]["positive"] == "no humans, animal focus, cat, watercolor"
     assert result["images"][0]["width"] == 64
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.config import DrawingConfig
 from pipeline.nodes.base import Studio
+from pipeline.prompt.korean import KoreanExtractor
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from pipeline.sampling import Sampling
@@ -67,7 +68,11 @@ def studio(config: DrawingConfig | None = None, clock: FakeClock | None = None) 
     """What nodes work with, as long as none of them draws: there are no checkpoints."""
     missing: Any = None
     return Studio(
-        config=config or DrawingConfig(), styles=load_styles(), checkpoints=missing, clock=clock or FakeClock()
+        config=config or DrawingConfig(),
+        styles=load_styles(),
+        checkpoints=missing,
+        clock=clock or FakeClock(),
+        extractor=KoreanExtractor(),
     )
 
 

@@ -41,8 +41,8 @@ pytestmark = pytest.mark.filterwarnings(NUMPY_IN_DIFFUSERS)
 
 HERE = Path(__file__).parent
 SMALL: Parameters = {"width": 64, "height": 64, "steps": 2, "seed": 3}
-TEXT2IMAGE = ["prompting", "text2image", "postprocessing"]
-IMAGE2IMAGE = ["prompting", "preprocessing", "controlnet", "image2image", "postprocessing"]
+TEXT2IMAGE = ["prompting", "text2image", "text_guard", "postprocessing"]
+IMAGE2IMAGE = ["prompting", "preprocessing", "controlnet", "image2image", "text_guard", "postprocessing"]
 PICTURE = quarters(64, 64)
 PNG = encoded(PICTURE)
 
@@ -433,7 +433,8 @@ def test_an_installed_node_joins_by_one_line_of_configuration(
     )
     without, with_sepia = json.loads(answer.stdout)
     assert [record["name"] for record in without] == TEXT2IMAGE
-    assert [record["name"] for record in with_sepia] == ["prompting", "text2image", "sepia", "postprocessing"]
+    with_names = [record["name"] for record in with_sepia]
+    assert with_names == ["prompting", "text2image", "sepia", "text_guard", "postprocessing"]
     assert (with_sepia[2]["status"], with_sepia[2]["detail"]) == ("succeeded", {"pictures": 1})
     before, after = (pixels((tmp_path / f"{name}.png").read_bytes()) for name in ("plain", "sepia"))
     assert (before != after).any()

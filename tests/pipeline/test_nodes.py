@@ -69,9 +69,30 @@ def test_prompting_decides_style_words_and_numbers_and_says_why() -> None:
     node = Prompting(studio(DrawingConfig(default_style="anime")))
     done = node.run(State(request=asked(prompt="벚꽃", num_images=2), seed=40), Progress())
     assert done.state.style.name == done.state.prompt.style == "anime"
-    assert done.state.prompt.positive.startswith("벚꽃, safe")
+    assert done.state.prompt.positive.startswith("no humans, still life, cherry blossoms, safe")
     assert (done.state.sampling.seeds, done.state.sampling.steps) == ((40, 41), 28)
-    assert done.detail == {"style": "anime", "reason": "configured default", "extractor": "verbatim"}
+    assert done.detail == {"style": "anime", "reason": "configured default", "extractor": "rules"}
+
+
+def test_prompting_gives_the_picture_the_shape_its_words_ask_for() -> None:
+    node = Prompting(studio())
+    shapes = {}
+    for prompt in ("벚꽃 포스터", "벚꽃 배너", "벚꽃 프로필"):
+        size = node.run(State(request=asked(prompt=prompt), seed=1), Progress()).state.sampling.size
+        shapes[prompt] = (size.width > size.height) - (size.width < size.height)
+    assert shapes == {"벚꽃 포스터": -1, "벚꽃 배너": 1, "벚꽃 프로필": 0}
+
+
+def test_prompting_obeys_the_requests_own_size_before_its_words() -> None:
+    for fields in ({"aspect_ratio": "1:1"}, {"width": 512, "height": 512}):
+        done = Prompting(studio()).run(State(request=asked(prompt="세로 포스터", **fields), seed=1), Progress())
+        assert done.state.sampling.size.width == done.state.sampling.size.height
+
+
+def test_prompting_says_what_the_prompt_had_no_room_for() -> None:
+    long = ", ".join(f"creature {index} with unusual antlers" for index in range(40))
+    done = Prompting(studio()).run(State(request=asked(prompt=long), seed=1), Progress())
+    assert any("too long" in warning for warning in done.state.warnings)
 
 
 def test_prompting_warns_of_fields_without_effect() -> None:
@@ -255,7 +276,7 @@ def test_the_configured_thresholds_decide_what_is_an_edge() -> None:
 def test_controlnet_records_kind_thresholds_and_share_of_edges() -> None:
     done = ControlNet(studio()).run(state(init_image=quarters(64, 48)), Progress())
     share = done.detail["edge_share"]
-    assert done.detail == {"kind": "canny", "low": 100, "high": 200, "edge_share": share}
+    assert done.detail == {"kind": "canny", "low": 100, "high": 200, "edge_share": share, "blanked": []}
     assert isinstance(share, float)
     assert 0 < share < 0.1
 

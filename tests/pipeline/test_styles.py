@@ -5,10 +5,13 @@ from typing import Any
 
 import diffusers
 import pytest
+from pydantic import ValidationError
 
+from pipeline.prompt.emphasis import fragments, plain
+from pipeline.prompt.slots import NAMES
 from pipeline.styles import Style, load_styles
 from store.errors import SettingsInvalid, UnknownStyle
-from tests.pipeline.samples import NUMPY_IN_DIFFUSERS
+from tests.pipeline.samples import NUMPY_IN_DIFFUSERS, plain_style
 
 SHIPPED = load_styles()
 BUILTIN = {"native_size": 256, "steps": 12}
@@ -19,7 +22,7 @@ every_style = pytest.mark.parametrize("style", SHIPPED.styles.values(), ids=lamb
 
 
 def words(template: str) -> set[str]:
-    return {part.strip() for part in template.split(",")}
+    return {part.strip() for part in plain(fragments(template)).split(",")}
 
 
 def test_three_styles_ship_each_with_the_checkpoint_that_was_asked_for() -> None:
@@ -50,16 +53,42 @@ def test_a_shipped_style_names_a_scheduler_of_diffusers_that_takes_its_options(s
 
 
 @every_style
-def test_a_shipped_style_has_a_place_for_the_words_and_none_for_weights(style: Style) -> None:
-    assert style.positive.count("{prompt}") == style.negative.count("{negative}") == 1
-    for template in (style.positive, style.negative):
-        assert set(re.findall(r"\{.*?\}", template)) <= {"{prompt}", "{negative}"}
+def test_a_shipped_style_has_a_place_for_the_words_and_no_weights_of_other_programs(style: Style) -> None:
+    places = re.findall(r"\{(\w+)(?:\|[^{}]*)?\}", style.positive)
+    assert len(places) == len(set(places))
+    assert set(places) in ({"prompt"}, set(NAMES) - {"people_tag"})
+    assert re.findall(r"\{(\w+)\}", style.negative) == ["negative", "with_people"]
+    for template in (style.positive, style.negative, style.with_people):
         assert not WEIGHT_SYNTAX.search(template)
 
 
 @every_style
 def test_a_shipped_style_keeps_text_out_of_the_picture(style: Style) -> None:
     assert {"text", "watermark", "logo", "signature"} <= words(style.negative)
+
+
+@every_style
+def test_text_leads_and_weighs_more_and_nothing_else_does(style: Style) -> None:
+    before = style.negative.partition("(")[0]
+    assert before in ("", "nsfw, ")
+    read = fragments(style.negative.removeprefix(before))
+    assert (read[0].weight, read[0].text.split(", ")[0]) == (1.2, "text")
+    others = (*read[1:], *fragments(style.positive), *fragments(style.with_people))
+    assert all(part.weight == 1 for part in others)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"positive": "(sharp)1.1{prompt}"},
+        {"positive": "({subject}){mood}"},
+        {"positive": "{lighting|(soft)1.1}{subject}"},
+        {"negative": "{with_people}{negative}", "with_people": "(hands)1.1"},
+    ],
+)
+def test_a_place_right_behind_a_weight_is_refused(fields: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="leave a comma or a blank"):
+        plain_style(**fields)
 
 
 @every_style

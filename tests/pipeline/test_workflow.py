@@ -15,6 +15,7 @@ from pipeline.nodes.postprocessing import Postprocessing
 from pipeline.nodes.preprocessing import Preprocessing
 from pipeline.nodes.prompting import Prompting
 from pipeline.nodes.text2image import Text2Image
+from pipeline.nodes.text_guard import TextGuard
 from pipeline.progress import Progress
 from pipeline.reference import ReferenceImage
 from pipeline.state import State
@@ -26,7 +27,7 @@ from tests.clock import FakeClock
 from tests.pipeline.samples import asked, exact_size, plain_style, sampled, studio
 
 Run = Callable[[State, Progress], Any]
-SHIPPED = (Prompting, Preprocessing, ControlNet, Text2Image, Image2Image, Postprocessing)
+SHIPPED = (Prompting, Preprocessing, ControlNet, Text2Image, Image2Image, TextGuard, Postprocessing)
 
 
 class RecordingTurnstile:
@@ -105,9 +106,9 @@ def test_the_branch_table() -> None:
     assert {branch.name: (branch.trigger, branch.nodes) for branch in BRANCHES} == {
         "image2image": (
             "reference",
-            ("prompting", "preprocessing", "controlnet", "image2image", "postprocessing"),
+            ("prompting", "preprocessing", "controlnet", "image2image", "text_guard", "postprocessing"),
         ),
-        "text2image": (None, ("prompting", "text2image", "postprocessing")),
+        "text2image": (None, ("prompting", "text2image", "text_guard", "postprocessing")),
     }
     assert [branch.name for branch in BRANCHES] == ["image2image", "text2image"]
 
@@ -178,11 +179,11 @@ def test_every_branch_is_checked_not_only_the_first() -> None:
 @pytest.mark.parametrize(
     ("addition", "nodes"),
     [
-        ("sepia before text2image", ("prompting", "sepia", "text2image", "postprocessing")),
-        ("sepia after text2image", ("prompting", "text2image", "sepia", "postprocessing")),
-        ("sepia instead-of text2image", ("prompting", "sepia", "postprocessing")),
-        ("sepia instead of text2image", ("prompting", "sepia", "postprocessing")),
-        ("  my-node_2\tafter   text2image ", ("prompting", "text2image", "my-node_2", "postprocessing")),
+        ("sepia before text2image", ("prompting", "sepia", "text2image", "text_guard", "postprocessing")),
+        ("sepia after text2image", ("prompting", "text2image", "sepia", "text_guard", "postprocessing")),
+        ("sepia instead-of text2image", ("prompting", "sepia", "text_guard", "postprocessing")),
+        ("sepia instead of text2image", ("prompting", "sepia", "text_guard", "postprocessing")),
+        ("  my-node_2\tafter   text2image ", ("prompting", "text2image", "my-node_2", "text_guard", "postprocessing")),
     ],
 )
 def test_a_node_joins_where_the_configuration_says(addition: str, nodes: tuple[str, ...]) -> None:
@@ -200,7 +201,7 @@ def test_a_node_joins_every_branch_that_has_its_anchor() -> None:
 
 def test_an_added_node_may_be_the_anchor_of_the_next() -> None:
     _, text2image = extended(BRANCHES, ["a after text2image", "b after a"])
-    assert text2image.nodes == ("prompting", "text2image", "a", "b", "postprocessing")
+    assert text2image.nodes == ("prompting", "text2image", "a", "b", "text_guard", "postprocessing")
 
 
 def test_without_additions_the_branches_stay_as_they_are() -> None:
@@ -363,6 +364,17 @@ def test_a_redraw_repeats_from_the_first_drawing_node_with_other_seeds() -> None
     assert guard.seen == [(2, (10, 11)), (1, (1000, 1001))]
     assert records[2].status == "succeeded"
     assert records[2].detail == {"words": 3, "redraw_seed": 1000}
+
+
+def test_a_redraw_may_hand_on_a_state_and_ask_for_fewer_pictures() -> None:
+    def once(state: State, progress: Progress) -> Outcome:
+        if state.redraws_left == MAX_REDRAWS:
+            fewer = replace(state.warn("seen"), sampling=replace(state.sampling, seeds=(11,)))
+            return Redraw(seed=1000, state=fewer)
+        return Done(state=state)
+
+    done = workflow_of(a_node("draw", draws=True), a_node("guard", once)).run(fresh(), Progress())
+    assert (done.sampling.seeds, done.warnings, done.redraws_left) == ((1000,), ("seen",), 1)
 
 
 def test_a_third_redraw_is_ignored_and_the_drawing_goes_on() -> None:

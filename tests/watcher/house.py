@@ -56,7 +56,7 @@ def drawing(seed: int, branch: str = "text2image", nodes: tuple[NodeRecord, ...]
         branch=branch,
         images=(EncodedImage(data=picture() + seed.to_bytes(8, "big"), width=8, height=8, format="png", seed=seed),),
         prompt=PromptRecord(
-            positive="p", negative="n", style="anime", style_reason="named in the request", extractor="verbatim"
+            positive="p", negative="n", style="anime", style_reason="named in the request", extractor="rules"
         ),
         models=ModelsRecord(checkpoint=weights, vae=weights),
         sampling=SamplingRecord(

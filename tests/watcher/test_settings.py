@@ -10,6 +10,7 @@ from watcher.settings import Settings, load_settings
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     return tmp_path
 
 
@@ -83,3 +84,73 @@ def test_state_that_is_a_link_out_of_the_inbox_is_refused(tmp_path: Path) -> Non
     (tmp_path / "inbox" / ".imagegen").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SettingsInvalid, match="is a link"):
         keep_apart(Settings(inbox=str(tmp_path / "inbox"), outbox=str(tmp_path / "outbox")))
+
+
+KEY = "sk-very-secret-0123456789"
+
+
+def key_of(settings: Settings) -> str | None:
+    return settings.prompt.llm_api_key and settings.prompt.llm_api_key.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    ("own", "of_openai", "found"),
+    [
+        (None, None, None),
+        ("mine-0001", "theirs-0001", "mine-0001"),
+        (None, "theirs-0001", "theirs-0001"),
+        (None, "", None),
+        (None, "  ", None),
+        ("", "theirs-0001", None),
+        (" mine-0001\n", None, "mine-0001"),
+    ],
+)
+def test_the_key_is_our_own_variable_or_that_of_openai_and_an_empty_one_is_none(
+    own: str | None, of_openai: str | None, found: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("IMAGEGEN_PROMPT__LLM_API_KEY", own), ("OPENAI_API_KEY", of_openai)):
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert key_of(load_settings()) == found
+
+
+def test_the_key_for_openai_is_not_shown_to_another_server(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    (empty_folder / "imagegen.toml").write_text('[prompt]\nllm_base_url = "http://127.0.0.1:11434/v1"\n')
+    assert key_of(load_settings()) is None
+    for its_own in ("", "https://api.openai.com/v1/"):
+        monkeypatch.setenv("IMAGEGEN_PROMPT__LLM_BASE_URL", its_own)
+        assert key_of(load_settings()) == KEY
+
+
+def test_a_key_is_not_printed_with_the_settings() -> None:
+    settings = Settings.model_validate({"prompt": {"llm_api_key": KEY}})
+    assert KEY not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert key_of(settings) == KEY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[prompt]\napi_key = "{KEY}"',
+        f'[prompt]\nllm_api_key = ["{KEY}"]',
+        f'[prompt]\nllm_api_key = "{KEY}\uac00"',
+        f'[prompt]\nllm_base_url = "http://user:{KEY}@host/v1"',
+        f'prompt = "{KEY}"',
+        f'llm_api_key = "{KEY}"',
+    ],
+)
+def test_a_key_in_the_wrong_place_is_refused_without_being_shown(text: str, empty_folder: Path) -> None:
+    (empty_folder / "imagegen.toml").write_text(text)
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings()
+    assert KEY not in f"{refused.value} {refused.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "text", ["llm_base_url = 'localhost:11434'", "llm_timeout_seconds = 0", "llm_cache_days = -1", "llm_model = ''"]
+)
+def test_a_setting_of_the_language_model_that_cannot_be_used_is_named(text: str, empty_folder: Path) -> None:
+    (empty_folder / "imagegen.toml").write_text(f"[prompt]\n{text}\n")
+    with pytest.raises(SettingsInvalid, match=rf"prompt\.{text.partition(' ')[0]}"):
+        load_settings()

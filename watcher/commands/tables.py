@@ -1,6 +1,7 @@
 """Results as tables for a person at a terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -47,6 +48,15 @@ def pending_table(pending: Sequence[Pending]) -> Table:
     for item in pending[:_MOST_ROWS]:
         table.add_row(escape(item.name), escape(item.reason))
     return _cut(table, len(pending))
+
+
+def prompts_table(prompts: Iterable[Mapping[str, Any]]) -> Table:
+    """One column a style: size, positive and negative prompt with their tokens."""
+    found = list(prompts)
+    table = _table("", *(f"{one['style']}  {one['width']}x{one['height']}" for one in found))
+    for kind in ("positive", "negative"):
+        table.add_row(kind, *(f"{escape(one[kind])}\n[dim]{one['tokens'][kind]} tokens[/]" for one in found))
+    return table
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:

@@ -1,0 +1,84 @@
+"""One noun phrase while it is being read: describing words, then nouns, then perhaps a count."""
+
+from pipeline.prompt.counts import Count
+from pipeline.prompt.matcher import Word
+from pipeline.prompt.phrases import ANIMATE, Slot, slot_of
+
+_OF_PLACES = (
+    "interior", "exterior", "entrance", "terrace", "background", "scenery", "view", "rooftop", "counter", "beach",
+    "street", "village",
+)  # fmt: skip
+_MADE_OF_WOOD = frozenset(("tableware", "home", "object"))
+
+
+class NounPhrase:
+    """Describing words wait in it for their noun; nouns without a particle between them are one compound."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[str, Slot]] = []
+        self.nouns: list[Word] = []
+        self.count: Count | None = None
+        self._count_ahead: Count | None = None
+
+    @property
+    def group(self) -> str:
+        """The lexicon's group of the head, which is the last noun."""
+        return group_of(self.nouns[-1])
+
+    @property
+    def slot(self) -> Slot:
+        """Where the phrase belongs."""
+        return slot_of(self.group)
+
+    @property
+    def is_animate(self) -> bool:
+        """Whether the head is a person or an animal."""
+        return self.group.startswith(ANIMATE)
+
+    def expect(self, count: Count) -> None:
+        """A count that stands before its noun: 두 마리의 고양이."""
+        self._count_ahead = count
+
+    def continues_with(self, word: Word) -> bool:
+        """Whether the word makes a compound with the nouns so far."""
+        last, group = self.nouns[-1], group_of(word)
+        if last.role != "none" or self.count is not None:
+            return False
+        to, of = slot_of(group), self.slot
+        if to == "lighting":
+            return of in ("time_season", "lighting")
+        if of == "setting":
+            return group.startswith("person") or (to == "setting" and _one_place(last, word))
+        return of == to or (self.group == "holiday" and to == "subject")
+
+    def people(self) -> tuple[str, int] | None:
+        """The group of the person it speaks of, and how many there are; None where it speaks of none."""
+        if not self.group.startswith("person"):
+            return None
+        count = self.count or self._count_ahead
+        return self.group, count.number if count else 2 if self.nouns[-1].many else 1
+
+    def text(self) -> str:
+        """The phrase in English, each word once: 딸기 생크림 딸기 케이크 needs one strawberry."""
+        parts = [gloss for gloss, _ in self.waiting]
+        parts += [word.entry.gloss if word.entry else word.text for word in self.nouns]
+        if "tree" in parts[:-1] and self.group in _MADE_OF_WOOD:
+            parts[parts.index("tree")] = "wooden"
+        phrase = " ".join(dict.fromkeys(piece for part in parts for piece in part.split(" ")))
+        count = self.count or self._count_ahead
+        return count.of(phrase) if count else phrase
+
+
+def group_of(word: Word) -> str:
+    """The lexicon's group of a word; letters that are not in the lexicon are a group of their own."""
+    return word.entry.group if word.entry else "latin"
+
+
+def gloss_of(word: Word) -> str:
+    """The English of a word from the lexicon."""
+    return word.entry.gloss if word.entry else ""
+
+
+def _one_place(last: Word, word: Word) -> bool:
+    """제주 바다, 카페 인테리어 are one place; 골목길 포장마차 are two."""
+    return gloss_of(last)[:1].isupper() or gloss_of(word).endswith(_OF_PLACES)
