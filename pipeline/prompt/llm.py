@@ -1,5 +1,6 @@
 """The language model's server: the only file that knows the openai library."""
 
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
@@ -53,12 +54,14 @@ class ChatServer:
         """One call, without a retry, which takes at most so many seconds however slowly bytes come."""
         # each call has a client of its own: closing it must not end the calls of other threads
         used: list[OpenAI] = []
+        given_up = Event()
 
         def abandon() -> None:
+            given_up.set()
             for client in used:
                 client.close()
 
-        result = within(seconds, lambda: self._call(used, messages, mode, seconds), abandon)
+        result = within(seconds, lambda: self._call(used, given_up, messages, mode, seconds), abandon)
         if result is None:
             return Failure(reason="timeout", transient=True)
         self._idle += used
@@ -74,9 +77,15 @@ class ChatServer:
         key = self._key.get_secret_value() if self._key else _NO_KEY
         return OpenAI(api_key=key, base_url=self.base_url, max_retries=0)
 
-    def _call(self, used: list["OpenAI"], messages: list[Message], mode: Mode, seconds: float) -> Reply | Failure:
+    def _call(
+        self, used: list["OpenAI"], given_up: Event, messages: list[Message], mode: Mode, seconds: float
+    ) -> Reply | Failure:
         try:
             used.append(self._take())
+            if given_up.is_set():
+                # it took so long to make the client that nobody could close it
+                used[0].close()
+                return Failure(reason="timeout", transient=True)
             return self._read(self._completion(used[0], mode, self._options(messages, seconds)))
         except Exception as error:
             return _failure(error)
