@@ -274,7 +274,7 @@ class ClaimLost(ServiceError):
 
 
 class Cancelled(ServiceError):
-    """The request was cancelled before it was drawn."""
+    """The request was cancelled before its picture was finished."""
 
     code = "cancelled"
 

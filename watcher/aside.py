@@ -37,7 +37,11 @@ class Aside:
         for own in [*self._files_of(name, identifier), *cancel_names(name)]:
             self._move(self._place.incoming + own, folder + own)
         moved = PutAside(name=name, key=folder + name)
-        return moved if self._move(self._place.incoming + name, moved.key) else None
+        if self._move(self._place.incoming + name, moved.key):
+            return moved
+        # whoever comes second leaves no empty folder
+        self._place.bucket.delete(moved.key)
+        return None
 
     def put_alone(self, where: Where, name: str, identifier: str) -> None:
         """Move one file that belongs to an id."""
@@ -46,6 +50,7 @@ class Aside:
     def quarantine(self, aside: PutAside) -> None:
         """Move a request that was archived into quarantine."""
         self._move(aside.key, self._folder("quarantine", request_id(aside.name)) + aside.name)
+        self._place.bucket.delete(aside.key)
 
     def _folder(self, where: Where, identifier: str) -> str:
         return f"{self._place.state}{where}/{identifier}.{uuid.uuid4().hex[:8]}/"

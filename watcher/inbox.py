@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.request import ReferenceFile
+from store.digest import Digest
 from store.errors import KeyNotFound, NotARegularFile, RequestTooLarge, ServiceError, TooLarge
 from store.outbox import Outbox
 from watcher.aside import Aside, PutAside, Where
@@ -55,7 +56,7 @@ class Inbox:
         identifier = request_id(name)
         self.age(name)
         if self._outbox.has_result(identifier):
-            return Done() if self._is_there(name) else Gone()
+            return self._look_at_decided(name, identifier)
         waiting = self._readiness.look(self._key(name), name, identifier)
         if isinstance(waiting, Gone):
             return waiting
@@ -63,6 +64,19 @@ class Inbox:
             return replace(waiting, watched=(*waiting.watched, *self._cancel_keys(name)))
         attempts = self._claims.attempts(identifier)
         return Busy() if attempts.alive else Ready(attempt=attempts.newest + 1, alone=attempts.died)
+
+    def _look_at_decided(self, name: str, identifier: str) -> Look:
+        if not self._is_there(name):
+            return Gone()
+        settling = self._readiness.settling(self._key(name), name)
+        return Done() if settling is None or self._is_the_decided(name, identifier) else settling
+
+    def _is_the_decided(self, name: str, identifier: str) -> bool:
+        try:
+            found = self.read(name)
+        except KeyNotFound:
+            return True
+        return self._outbox.result(identifier).request_sha256 == Digest.of(found.content)
 
     def versions(self, keys: Collection[str]) -> tuple[str | None, ...]:
         """The version that lies under each key now; None where there is nothing."""

@@ -92,6 +92,18 @@ class Readiness:
             return None
         return self._expecting(key, identifier, request.reference_image) if request.reference_image else None
 
+    def settling(self, key: str, name: str) -> Later | Gone | None:
+        """Why a file under a decided id may still be written; None if it is whole or will not change."""
+        try:
+            self._validator.read(name, self._bucket.get(key, MAX_BYTES))
+        except KeyNotFound:
+            return Gone()
+        except MalformedJson as error:
+            return self._settling(key, error)
+        except (RequestRejected, TooLarge, InvalidKey):
+            return None
+        return None
+
     def forget(self, key: str, identifier: str) -> None:
         """Drop what is remembered of a decided request."""
         self._steadiness.forget(key)

@@ -2,12 +2,14 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.clock import Clock
 from store.errors import ServiceError
+from store.manifest import ResultManifest
 from watcher.claim import Claim
 from watcher.inbox import Found, Inbox
 from watcher.look import Busy, Done, Gone, Later, Look, Ready
@@ -21,6 +23,7 @@ _log = logging.getLogger("imagegen.rounds")
 _FAULT_SECONDS = 5.0
 _PATIENT_ROUNDS = 3
 _TIDY_SECONDS = 600.0
+_MOST_CONFLICTS = 1000
 # a longer scan waits for its turn: scanning then takes a tenth of the time at most
 _LONG_SCAN_SECONDS = 0.02
 # a flood of file events costs a scan each so often, and no more
@@ -52,10 +55,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drained:
-    """What a drain met: the names of all requests, and those that stay."""
+    """What a drain met: the names of all requests, those that stay, and the records of conflicts."""
 
     names: tuple[str, ...]
     pending: tuple[Pending, ...]
+    conflicts: tuple[ResultManifest, ...] = ()
 
 
 class Rounds:
@@ -65,7 +69,7 @@ class Rounds:
         self,
         inbox: Inbox,
         handle: Callable[[Claim], None],
-        settle_again: Callable[[str], None],
+        settle_again: Callable[[str], ResultManifest | None],
         bell: Bell,
         clock: Clock,
         *,
@@ -75,7 +79,8 @@ class Rounds:
     ) -> None:
         """`handle` settles a claim, in a thread of its own.
 
-        `settle_again` acknowledges a request, by its file name, whose id has a result already.
+        `settle_again` acknowledges a request, by its file name, whose id has a result already; it returns the
+        record of a conflict if the bytes are others.
 
         `prepare` is called before a claim is made, so that what it raises ends the rounds and costs no
         request an attempt.  `obstacle` says why nothing may be claimed now; it raises StoreUnavailable when
@@ -94,6 +99,8 @@ class Rounds:
         self._waits = Waits(inbox.versions, clock)
         self._cancels = StrayCancels(inbox, pace.cancel_seconds)
         self._found = Found(requests=(), cancels={})
+        # bounded, because a service that runs on has nobody to tell them to
+        self._conflicts: deque[ResultManifest] = deque(maxlen=_MOST_CONFLICTS)
         self._barred: str | None = None
         self._failed: str | None = None
         self._is_stale = False
@@ -121,6 +128,7 @@ class Rounds:
         StoreUnavailable if the inbox cannot be read.
         """
         patience, met = _PATIENT_ROUNDS, dict[str, None]()
+        self._conflicts.clear()
         with self._window:
             while not self._stopping.is_set():
                 ended = self._window.ended
@@ -137,7 +145,7 @@ class Rounds:
                     self._bell.wait(max(soon))
                 else:
                     break
-        return Drained(names=tuple(met), pending=tuple(self._left()))
+        return Drained(names=tuple(met), pending=tuple(self._left()), conflicts=tuple(self._conflicts))
 
     @property
     def problem(self) -> str | None:
@@ -218,7 +226,9 @@ class Rounds:
     def _act(self, name: str, look: Look) -> bool:
         match look:
             case Done():
-                self._settle_again(name)
+                conflict = self._settle_again(name)
+                if conflict is not None:
+                    self._conflicts.append(conflict)
             case Later():
                 self._pending[name] = self._waits.begin(name, look)
             case Busy():

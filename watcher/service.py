@@ -29,6 +29,7 @@ from store.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from store.manifest import ResultManifest
 from store.outbox import Outbox
 from watcher.aside import PutAside
 from watcher.claim import Claim
@@ -95,13 +96,16 @@ class Service:
         finally:
             progress.clear()
 
-    def settle_again(self, name: str) -> None:
-        """Acknowledge a request whose id has a result; other bytes than the decided ones are a conflict."""
+    def settle_again(self, name: str) -> ResultManifest | None:
+        """Acknowledge a request whose id has a result.
+
+        Other bytes than the decided ones are a conflict, whose record is returned.
+        """
         try:
             claim = self.inbox.read(name)
         except KeyNotFound:
             # another worker has just moved it
-            return
+            return None
         decided = self.outbox.result(claim.id)
         if decided.request_sha256 == (None if claim.unreadable else Digest.of(claim.content)):
             settle = self.inbox.reject if decided.status in ("rejected", "failed") else self.inbox.ack
@@ -109,9 +113,10 @@ class Service:
             self.outbox.clear_progress(claim.id)
             self._put_away(claim, settle)
             _say("acknowledged", claim, "has a result already; acknowledged")
-            return
-        self._record_conflict(claim)
+            return None
+        conflict = self._record_conflict(claim)
         self._put_away(claim, self.inbox.reject)
+        return conflict
 
     def _put_away(self, claim: Claim, settle: Callable[[str], PutAside | None]) -> None:
         """Move a decided request aside; other bytes that came under its name meanwhile are a conflict."""
@@ -121,15 +126,17 @@ class Service:
             self._record_conflict(replace(claim, content=content, unreadable=None))
             self.inbox.quarantine(moved)
 
-    def _record_conflict(self, claim: Claim) -> None:
+    def _record_conflict(self, claim: Claim) -> ResultManifest:
         conflict = IdConflict(
             f"id {claim.id!r} was used for another request, whose result stays; submit this one under a new id",
             field="id",
         )
-        self.outbox.publish_conflict(self.reporter.ended(claim, conflict, (), 0.0), Digest.of(claim.content))
+        record = self.reporter.ended(claim, conflict, (), 0.0)
+        self.outbox.publish_conflict(record, Digest.of(claim.content))
         _log.warning(
             "request %s: %s", claim.id, conflict.message, extra={"action": conflict.code, "request_id": claim.id}
         )
+        return record
 
     def _require_attempts_left(self, claim: Claim) -> None:
         if self.inbox.attempts_counted(claim) > self.max_attempts:

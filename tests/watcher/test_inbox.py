@@ -346,3 +346,28 @@ def test_a_claim_that_could_not_be_given_back_is_given_back_later_and_costs_no_a
     bucket.is_away = False
     assert house.inbox.look("a.json") == Ready(attempt=2)
     assert house.claims.attempts("a").counted == 0
+
+
+def test_a_file_under_a_decided_id_that_is_still_written_is_given_time() -> None:
+    house = build()
+    content = request_bytes()
+    house.drop("a.json", content)
+    house.handle("a.json")
+    house.drop("a.json", content[:10])
+    assert isinstance(house.inbox.look("a.json"), Later)
+    house.drop("a.json", content)
+    assert house.inbox.look("a.json") == Done()
+    house.drop("a.json", content[:10])
+    house.inbox.look("a.json")
+    house.clock.advance(SETTLE)
+    assert house.inbox.look("a.json") == Done()
+
+
+def test_broken_bytes_that_were_decided_already_are_done_at_once() -> None:
+    house = build()
+    house.drop("a.json", b'{"prompt":')
+    house.inbox.look("a.json")
+    house.clock.advance(SETTLE)
+    house.handle("a.json")
+    house.drop("a.json", b'{"prompt":')
+    assert house.inbox.look("a.json") == Done()

@@ -394,3 +394,13 @@ def test_nothing_is_remembered_of_requests_that_are_done() -> None:
     house.rounds.drain()
     kept = [house.inbox._arrivals._seen, house.claims._steadiness._seen, house.rounds._waits._waits]
     assert kept == [{}, {}, {}]
+
+
+def test_a_drain_tells_a_conflict_from_the_result_that_stays() -> None:
+    house = build()
+    house.drop("a.json")
+    house.rounds.drain()
+    house.drop("a.json", request_bytes(prompt="other"))
+    drained = house.rounds.drain()
+    assert [record.error and record.error.code for record in drained.conflicts] == ["id_conflict"]
+    assert house.rounds.drain().conflicts == ()

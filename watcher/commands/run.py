@@ -21,7 +21,7 @@ from watcher.fleet.heartbeat import WRITE_SECONDS, Heartbeat, HeartbeatFile, Vit
 from watcher.fleet.pulse import BEAT_SECONDS, Beat, Lifeline, Pulse
 from watcher.hall import Hall
 from watcher.logs import set_up_logging
-from watcher.names import request_id
+from watcher.names import request_id, shown
 from watcher.rounds import Drained
 from watcher.settings import Settings, load_settings
 from watcher.worker import Worker
@@ -128,8 +128,11 @@ def _stop_on_signals(hall: Hall, *, supervised: bool) -> None:
 
 
 def _print_drained(drained: Drained, outbox: Outbox, place: str) -> None:
-    results = []
+    results = list(drained.conflicts)
+    in_conflict = {record.request_file for record in drained.conflicts}
     for name in drained.names:
+        if shown(name) in in_conflict:
+            continue
         try:
             results.append(outbox.result(request_id(name)))
         except KeyNotFound:

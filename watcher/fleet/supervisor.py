@@ -39,12 +39,14 @@ class Supervisor:
         if self._stopping:
             return
         self._stopping = True
+        _say("stopping", f"asked to stop; {len(self._processes())} worker(s) finish what they draw")
         for process in self._processes():
             process.stop()
 
     def kill(self) -> None:
         """End every worker at once; its requests are taken up by the next one."""
         self._stopping = True
+        _say("stopping", "asked to stop at once; what is drawn is taken up again later", logging.WARNING)
         for process in self._processes():
             process.kill()
 
