@@ -1,5 +1,7 @@
 """Starts the real program in a process of its own."""
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -67,3 +69,12 @@ def until(condition: object, seconds: float = SECONDS) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the other process did not get there in time"
         time.sleep(0.02)
+
+
+def is_drawing(folder: Path) -> bool:
+    """Whether a request in the outbox of this folder has passed the turnstile and finished a step."""
+    for shown in (folder / "outbox" / "progress").glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):
+            if json.loads(shown.read_text())["step"]:
+                return True
+    return False

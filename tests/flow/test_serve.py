@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.flow.conftest import EXAMPLES
-from tests.flow.program import SECONDS, Running, imagegen, until
+from tests.flow.program import SECONDS, Running, imagegen, is_drawing, until
 
 
 def result_of(folder: Path, identifier: str) -> Path:
@@ -78,7 +78,7 @@ def test_a_signal_lets_the_drawing_finish_and_gives_the_rest_back(
     with Running(folder, builtin_cache) as process:
         for index in range(6):
             drop(folder, f"r{index}.json", width=256, height=256, steps=8)
-        until(lambda: list((folder / "outbox").glob("progress/*.json")))
+        until(lambda: is_drawing(folder))
         process.send_signal(number)
         assert process.wait(SECONDS) == 0
     done = {path.stem for path in (folder / "outbox").glob("results/*.json")}
@@ -93,7 +93,7 @@ def test_a_signal_lets_the_drawing_finish_and_gives_the_rest_back(
 def test_a_killed_worker_leaves_a_request_that_the_next_one_finishes(folder: Path, builtin_cache: Path) -> None:
     drop(folder, "a.json", width=256, height=256, steps=60)
     with Running(folder, builtin_cache) as process:
-        until(lambda: list((folder / "outbox").glob("progress/*.json")))
+        until(lambda: is_drawing(folder))
         process.kill()
         process.wait(SECONDS)
     assert not result_of(folder, "a").exists()

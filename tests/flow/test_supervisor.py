@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.flow.program import SECONDS, Running, environment, imagegen, until
+from tests.flow.program import SECONDS, Running, environment, imagegen, is_drawing, until
 
 NEEDS_PROC = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="reads /proc")
 
@@ -207,7 +207,7 @@ def test_two_workers_share_an_inbox_and_one_that_is_killed_loses_nothing(folder:
         until(lambda: len(running(folder, builtin_cache)) == 2)
         for name in names:
             drop(folder, f"{name}.json", width=256, height=256, steps=8)
-        until(lambda: list((folder / "outbox").glob("progress/*.json")))
+        until(lambda: is_drawing(folder))
         os.kill(running(folder, builtin_cache)[0], signal.SIGKILL)
         until(lambda: len(list((folder / "outbox").glob("results/*.json"))) == len(names))
         process.send_signal(signal.SIGINT)
@@ -221,7 +221,7 @@ def test_two_workers_share_an_inbox_and_one_that_is_killed_loses_nothing(folder:
 def test_a_stop_waits_for_the_drawing_and_a_second_one_does_not(folder: Path, builtin_cache: Path) -> None:
     with supervised(folder, builtin_cache, "--workers", "1") as process:
         drop(folder, "long.json", width=256, height=256, steps=150, num_images=8)
-        until(lambda: list((folder / "outbox").glob("progress/*.json")))
+        until(lambda: is_drawing(folder))
         (worker,) = running(folder, builtin_cache)
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
