@@ -2,6 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# the same examples everywhere, so that a failure is the change's; HYPOTHESIS_PROFILE=wild looks for new ones
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("wild", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 # before diffusers and transformers are imported, which read them then
 os.environ["HF_HUB_OFFLINE"] = "1"
