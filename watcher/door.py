@@ -86,6 +86,10 @@ class Door:
         """Start nothing more."""
         self._is_closed = True
 
+    def prepare(self) -> None:
+        """Make ready to draw."""
+        self._lane.prepare()
+
     def is_full(self) -> bool:
         """Whether nothing could be started now, and it would not be worth waiting for a slot either."""
         return not self._patience and not self._window.free(self._lane.name)
@@ -117,6 +121,16 @@ class Door:
         """Drop what is remembered of requests that are gone."""
         self._waits.retain(present)
         self._window.withdraw(self._lane.name, lambda name: name not in present)
+
+    def forget(self, name: str) -> None:
+        """Drop what is remembered of a request that others look after, or that is gone."""
+        self._waits.forget(name)
+        self._window.withdraw(self._lane.name, lambda alone: alone == name)
+
+    def reopen(self, name: str) -> None:
+        """An attempt has ended: where it brought a result, the request need not wait to be looked at."""
+        if self._inbox.has_result(request_id(name)):
+            self._waits.forget(name)
 
     def wake(self, key: str) -> None:
         """Something new lies under a key: whoever watches it is looked at again."""

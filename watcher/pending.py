@@ -79,6 +79,11 @@ class Waits:
             self._waits[name] = replace(wait, peek_at=max(wait.peek_at, self._next_peek(now)))
         return Pending(name=shown(name), reason=wait.reason, seconds=wait.until - now)
 
+    def forget(self, name: str) -> None:
+        """Drop what is remembered of one request."""
+        with self._lock:
+            self._waits.pop(name, None)
+
     def wake(self, key: str) -> None:
         """Something came under a key: nobody waits for it any longer."""
         with self._lock:
