@@ -1,24 +1,85 @@
-"""A place named by the user: a folder, later also a bucket in the cloud."""
+"""A place named by the user: a folder, or a prefix of an S3 bucket such as "s3://pictures/outbox"."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from store.bucket import Bucket
-from store.errors import SettingsInvalid
+from pydantic import Field
+
+from store.bucket import Bucket, check_prefix
+from store.errors import InvalidKey, SettingsInvalid
 from store.folder import FolderBucket
+from store.manifest import Document
+
+_SCHEME = "s3://"
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-def open_bucket(location: str, *, make: bool = False) -> Bucket:
-    """The bucket at a location such as "/srv/outbox"; make=True creates a missing folder.
+class S3Options(Document):
+    """How S3 is reached; what is not set, boto3 finds in its own environment and files."""
 
-    The path is resolved once, here; only what lies below it may not be a link.  Raises
-    SettingsInvalid if the location is not a folder and cannot be made one.
-    """
-    if not location or "://" in location:
-        raise SettingsInvalid(f"the location {location!r} is not supported; name a folder")
+    endpoint_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s@]+$", description="Another server than AWS: MinIO, R2, Ceph, SeaweedFS."
+    )
+    region: str | None = Field(default=None, description="Region of the bucket.")
+    profile: str | None = Field(default=None, description="Profile of the AWS configuration files.")
+    addressing: Literal["auto", "path", "virtual"] = Field(
+        default="auto", description="Where the bucket's name stands in an address; most other servers want path."
+    )
+    connect_timeout: float = Field(default=5.0, gt=0, le=60, description="Longest wait for a connection, seconds.")
+    read_timeout: float = Field(default=30.0, gt=0, le=600, description="Longest silence within an answer, seconds.")
+
+
+DEFAULTS = S3Options()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Place:
+    """A bucket and a prefix within it, empty or ending in "/"."""
+
+    bucket: str
+    prefix: str
+
+
+def s3_place(location: str) -> S3Place | None:
+    """Bucket and prefix of a location in S3, None for a folder; raises SettingsInvalid if it is neither."""
+    if not location.startswith(_SCHEME):
+        if not location or "://" in location:
+            raise SettingsInvalid(f"the location {location!r} is not supported; name a folder or s3://bucket/prefix")
+        return None
+    bucket, _, path = location.removeprefix(_SCHEME).partition("/")
+    prefix = f"{path.rstrip('/')}/" if path.strip("/") else ""
     try:
-        root = Path(location).expanduser().resolve()
+        check_prefix(prefix)
+    except InvalidKey as error:
+        raise SettingsInvalid(f"the location {location!r} cannot be used: {error.message}") from error
+    if not _BUCKET_NAME.fullmatch(bucket):
+        raise SettingsInvalid(f"the location {location!r} names no bucket; write s3://bucket/prefix")
+    return S3Place(bucket=bucket, prefix=prefix)
+
+
+def folder_of(location: str) -> Path | None:
+    """The folder of a location, resolved; None where it lies in S3; raises SettingsInvalid."""
+    if s3_place(location) is not None:
+        return None
+    try:
+        return Path(location).expanduser().resolve()
     except (ValueError, RuntimeError) as error:
         raise SettingsInvalid(f"the location {location!r} cannot be a folder: {error}") from error
+
+
+def open_bucket(location: str, *, make: bool = False, s3: S3Options = DEFAULTS) -> Bucket:
+    """The bucket at a location such as "/srv/outbox" or "s3://pictures/outbox".
+
+    make=True creates a missing folder; a bucket in S3 has to be there, and is first asked when it is used.  The path
+    of a folder is resolved once, here; only what lies below it may not be a link.  Raises SettingsInvalid if
+    the location is not a folder and cannot be made one, or if boto3 is not installed.
+    """
+    place = s3_place(location)
+    if place is not None:
+        return open_s3(place.bucket, place.prefix, s3)
+    root = folder_of(location) or Path()
     if make:
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -27,3 +88,14 @@ def open_bucket(location: str, *, make: bool = False) -> Bucket:
     if not root.is_dir():
         raise SettingsInvalid(f"{root} is not a folder; create it or correct the setting")
     return FolderBucket(root)
+
+
+def open_s3(bucket: str, prefix: str, options: S3Options) -> Bucket:
+    """A prefix of a bucket in S3; raises SettingsInvalid if boto3 is missing or has no credentials."""
+    try:
+        # an extra, and it takes a while to import
+        from store.s3 import S3Bucket
+        from store.s3client import open_client
+    except ImportError as error:
+        raise SettingsInvalid(f"s3://{bucket} needs boto3: pip install 'imagegen[cloud]' ({error})") from error
+    return S3Bucket(open_client(options), bucket, prefix)
