@@ -35,6 +35,8 @@
     │   ├── ManifestBroken           manifest_broken
     │   ├── StoreFull                store_full             (retryable)
     │   └── StoreUnavailable         store_unavailable      (retryable)
+    ├── QueueUnavailable             queue_unavailable      (retryable)
+    ├── ReceiptLost                  receipt_lost
     ├── ClaimLost                    claim_lost
     ├── Cancelled                    cancelled
     ├── ShuttingDown                 shutting_down          (retryable)
@@ -265,6 +267,19 @@ class StoreUnavailable(StoreError):
 
     code = "store_unavailable"
     retryable = True
+
+
+class QueueUnavailable(ServiceError):
+    """The queue does not answer."""
+
+    code = "queue_unavailable"
+    retryable = True
+
+
+class ReceiptLost(ServiceError):
+    """The message is not ours any more: it was given to somebody else, or is gone."""
+
+    code = "receipt_lost"
 
 
 class ClaimLost(ServiceError):

@@ -23,6 +23,7 @@ from store.location import open_bucket
 from store.outbox import Outbox
 from watcher.activity import Activity
 from watcher.claim import Claim, Claims
+from watcher.door import Lane
 from watcher.doorbell import Doorbell
 from watcher.inbox import Inbox
 from watcher.lease import Leases
@@ -39,6 +40,7 @@ from watcher.service import Service
 from watcher.settings import BUILTIN, Settings
 from watcher.steadiness import Steadiness
 from watcher.validate import Validator
+from watcher.window import Window
 from watcher.worker import Worker
 
 if TYPE_CHECKING:
@@ -118,20 +120,16 @@ class Hall:
             ),
             max_attempts=settings.max_attempts,
         )
-        self.rounds = Rounds(
-            inbox,
-            self.service.handle,
-            self.service.settle_again,
-            self.doorbell,
-            clock,
+        lane = Lane(
+            name=settings.inbox,
+            inbox=inbox,
+            handle=self.service.handle,
+            settle_again=self.service.settle_again,
             prepare=self._prepare,
-            obstacle=self._obstacle,
-            pace=Pace(
-                window=settings.window,
-                scan_seconds=settings.scan_seconds,
-                cancel_seconds=settings.cancel_seconds,
-            ),
         )
+        pace = Pace(scan_seconds=settings.scan_seconds, cancel_seconds=settings.cancel_seconds)
+        window = Window(settings.window, self.doorbell.ring)
+        self.rounds = Rounds(lane, window, self.doorbell, clock, obstacle=self._obstacle, pace=pace)
 
     def stop(self) -> None:
         """Let what is being drawn finish and give everything else back."""

@@ -59,6 +59,7 @@ class Inbox:
             return self._look_at_decided(name, identifier)
         waiting = self._readiness.look(self._key(name), name, identifier)
         if isinstance(waiting, Gone):
+            self._arrivals.forget(name)
             return waiting
         if waiting is not None and not self._cancel_lies_there(name):
             return replace(waiting, watched=(*waiting.watched, *self._cancel_keys(name)))
@@ -67,6 +68,7 @@ class Inbox:
 
     def _look_at_decided(self, name: str, identifier: str) -> Look:
         if not self._is_there(name):
+            self._arrivals.forget(name)
             return Gone()
         settling = self._readiness.settling(self._key(name), name)
         return Done() if settling is None or self._is_the_decided(name, identifier) else settling
@@ -81,6 +83,10 @@ class Inbox:
     def versions(self, keys: Collection[str]) -> tuple[str | None, ...]:
         """The version that lies under each key now; None where there is nothing."""
         return tuple(self._version(key) for key in keys)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name now."""
+        return self._version(self._key(name)) is not None
 
     def is_cancelled(self, claim: Claim) -> bool:
         """Whether somebody asks that a claimed request be dropped."""

@@ -13,6 +13,8 @@ _FEW = 100
 _PEEK_SECONDS = 1.0
 _MAX_BACK_OFF = 8
 
+Versions = tuple[str | None, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
@@ -29,28 +31,31 @@ class _Wait:
     until: float
     peek_at: float
     watched: tuple[str, ...]
-    versions: tuple[str | None, ...]
+    versions: Versions
 
 
 class Waits:
     """Spares the inbox looks that cannot tell anything new; safe to share between threads."""
 
-    def __init__(self, versions: Callable[[Collection[str]], tuple[str | None, ...]], clock: Clock) -> None:
+    def __init__(self, versions: Callable[[Collection[str]], Versions], clock: Clock) -> None:
         """versions: what lies under some keys of the inbox now."""
         self._versions = versions
         self._clock = clock
         self._lock = threading.Lock()
         self._waits: dict[str, _Wait] = {}
 
-    def begin(self, name: str, later: Later) -> Pending:
-        """Remember why a request waits, from the look that has just said so."""
+    def begin(self, name: str, later: Later, versions: Versions | None = None) -> Pending:
+        """Remember why a request waits, from the look that has just said so.
+
+        versions: what lay under the watched keys before that look.
+        """
         now = self._clock.monotonic()
         wait = _Wait(
             reason=later.reason,
             until=now + later.seconds,
             peek_at=self._next_peek(now),
             watched=later.watched,
-            versions=self._versions(later.watched),
+            versions=self._versions(later.watched) if versions is None else versions,
         )
         with self._lock:
             self._waits[name] = wait
@@ -73,6 +78,17 @@ class Waits:
                 return None
             self._waits[name] = replace(wait, peek_at=max(wait.peek_at, self._next_peek(now)))
         return Pending(name=shown(name), reason=wait.reason, seconds=wait.until - now)
+
+    def forget(self, name: str) -> None:
+        """Drop what is remembered of one request."""
+        with self._lock:
+            self._waits.pop(name, None)
+
+    def wake(self, key: str) -> None:
+        """Something came under a key: nobody waits for it any longer."""
+        with self._lock:
+            for name in [name for name, wait in self._waits.items() if key in wait.watched]:
+                del self._waits[name]
 
     def _next_peek(self, now: float) -> float:
         return now if len(self._waits) < _FEW else now + _PEEK_SECONDS

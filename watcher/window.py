@@ -1,4 +1,4 @@
-"""The window: the requests that are in hand at once, each in a thread of its own."""
+"""The window: the requests that are in hand at once, each in a thread of its own; lanes share it."""
 
 import logging
 import threading
@@ -15,87 +15,132 @@ _log = logging.getLogger("imagegen.window")
 class Window:
     """As many slots as requests may be in hand; one request may have the whole window to itself.
 
-    Leaving the block waits for what is in hand.
+    Whoever waits for a slot gets it in turn: the lane that was served the longest time ago comes first.
     """
 
-    def __init__(
-        self, slots: int, carry: Callable[[Claim], None], ended: Callable[[Claim], None], freed: Callable[[], None]
-    ) -> None:
-        """carry: settles a claim, in a thread of its own; ended is called there when it is done with, well or not.
-
-        freed is called after that, when the slot can be taken again.
-        """
+    def __init__(self, slots: int, freed: Callable[[], None]) -> None:
+        """`freed` is called whenever there may be a slot that was not there before."""
         self._slots = slots
-        self._carry = carry
-        self._when_ended = ended
         self._when_freed = freed
         self._pool: ThreadPoolExecutor | None = None
+        self._opened = 0
         self._changed = threading.Condition()
-        self._in_hand: set[str] = set()
-        self._is_alone = False
-        self._ended = 0
+        self._in_hand: set[tuple[str, str]] = set()
+        self._reserved = 0
+        self._alone: tuple[str, str] | None = None
+        self._served: dict[str, int] = {}
+        self._waiting: set[str] = set()
 
     def __enter__(self) -> Self:
-        self._pool = ThreadPoolExecutor(self._slots, thread_name_prefix="request")
+        with self._changed:
+            self._opened += 1
+            self._pool = self._pool or ThreadPoolExecutor(self._slots, thread_name_prefix="request")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        """Wait for what is in hand, if nobody else is inside the block."""
+        with self._changed:
+            self._opened -= 1
+            pool = None if self._opened else self._pool
+            self._pool = None if pool else self._pool
+        if pool is not None:
+            pool.shutdown()
+
+    def free(self, lane: str) -> int:
+        """How many requests of a lane may start now; 0 while one is alone, or one of another lane waits to be."""
+        with self._changed:
+            return self._free(lane)
 
     @property
-    def ended(self) -> int:
-        """How many requests have left the window so far."""
+    def waiting(self) -> frozenset[str]:
+        """The lanes that wait for a slot."""
         with self._changed:
-            return self._ended
+            return frozenset(self._waiting)
 
-    def holds(self, name: str) -> bool:
-        """Whether a request is in hand."""
+    def names(self, lane: str) -> frozenset[str]:
+        """The requests of a lane that are in hand."""
         with self._changed:
-            return name in self._in_hand
+            return frozenset(name for owner, name in self._in_hand if owner == lane)
 
-    def is_empty(self) -> bool:
-        """Whether nothing is in hand."""
+    def reserve(self, lane: str, *, patience: float = 0.0) -> bool:
+        """Take a slot, which `start` uses or `give_back` frees; wait for one at most so many seconds."""
         with self._changed:
-            return not self._in_hand
+            self._waiting.add(lane)
+            self._changed.notify_all()
+            try:
+                if not self._changed.wait_for(lambda: self._is_next(lane), patience):
+                    return False
+            finally:
+                self._waiting.discard(lane)
+                self._changed.notify_all()
+            self._reserved += 1
+            return True
 
-    def has_slot(self) -> bool:
-        """Whether one more request may start now."""
+    def reserve_all(self, lane: str, name: str) -> bool:
+        """Take the whole window for one request; where that is not possible yet, no other lane starts one until it is.
+
+        `withdraw` ends that.
+        """
         with self._changed:
-            return not self._is_alone and len(self._in_hand) < self._slots
+            if self._alone is None:
+                self._alone = (lane, name)
+            if self._alone != (lane, name) or self._in_hand or self._reserved:
+                return False
+            self._reserved += 1
+            return True
 
-    def start(self, claim: Claim, *, alone: bool) -> None:
-        """Carry a claim, inside the block; while it is alone, there is no slot for another."""
+    def withdraw(self, lane: str, is_over: Callable[[str], bool]) -> None:
+        """Let others start again if the request of this lane that waits to be alone does so no more."""
+        with self._changed:
+            alone = self._alone
+            if alone is None or alone[0] != lane or alone in self._in_hand or not is_over(alone[1]):
+                return
+            self._alone = None
+            self._changed.notify_all()
+        self._when_freed()
+
+    def give_back(self) -> None:
+        """Free a slot that was reserved and not used."""
+        with self._changed:
+            self._reserved -= 1
+            self._changed.notify_all()
+
+    def start(self, lane: str, claim: Claim, carry: Callable[[Claim], None], ended: Callable[[Claim], None]) -> None:
+        """Carry a claim in the slot that was reserved, inside the block; ended is told before the slot is free."""
         if self._pool is None:
             raise RuntimeError("the window is closed")
         with self._changed:
-            self._in_hand.add(claim.name)
-            self._is_alone = alone
-        self._pool.submit(self._run, claim)
+            self._reserved -= 1
+            self._in_hand.add((lane, claim.name))
+            self._served[lane] = max(self._served.values(), default=0) + 1
+        self._pool.submit(self._run, lane, claim, carry, ended)
 
-    def wait_for_an_end(self, ended: int) -> None:
-        """Return when more than so many requests have ended, or nothing is in hand."""
+    def wait_for(self, done: Callable[[], bool]) -> None:
+        """Return when this holds; it is asked anew whenever a request leaves the window."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended > ended or not self._in_hand)
+            self._changed.wait_for(done)
 
-    def wait_for_all(self) -> None:
-        """Return when nothing is in hand."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._in_hand)
+    def _free(self, lane: str) -> int:
+        if self._alone is not None and (self._alone in self._in_hand or self._alone[0] != lane):
+            return 0
+        return self._slots - len(self._in_hand) - self._reserved
 
-    def _run(self, claim: Claim) -> None:
+    def _is_next(self, lane: str) -> bool:
+        before = sum(self._served.get(other, 0) < self._served.get(lane, 0) for other in self._waiting)
+        return self._free(lane) > before
+
+    def _run(self, lane: str, claim: Claim, carry: Callable[[Claim], None], ended: Callable[[Claim], None]) -> None:
         try:
-            self._carry(claim)
+            carry(claim)
         except Exception:
             _log.exception("request %s was left", claim.id, extra={"action": "left", "request_id": claim.id})
         finally:
-            self._when_ended(claim)
+            ended(claim)
             with self._changed:
-                self._in_hand.discard(claim.name)
-                self._is_alone = False
-                self._ended += 1
+                self._in_hand.discard((lane, claim.name))
+                if self._alone == (lane, claim.name):
+                    self._alone = None
                 self._changed.notify_all()
             self._when_freed()

@@ -22,6 +22,7 @@ from store.outbox import EncodedImage, Outbox
 from tests.clock import FakeBell, FakeClock
 from watcher.activity import Activity
 from watcher.claim import Claims
+from watcher.door import Lane
 from watcher.inbox import Inbox
 from watcher.lease import Leases
 from watcher.look import Patience, Readiness
@@ -34,6 +35,7 @@ from watcher.rounds import Pace, Rounds
 from watcher.service import Draw, Service
 from watcher.steadiness import Steadiness
 from watcher.validate import Validator
+from watcher.window import Window
 from watcher.worker import Worker
 
 STYLES = frozenset({"ultra_realistic", "realistic", "semi_realistic", "illustration", "anime"})
@@ -114,6 +116,7 @@ class House:
     inbox: Inbox
     claims: Claims
     service: Service
+    lane: Lane
     rounds: Rounds
     bell: FakeBell
     activity: Activity
@@ -180,16 +183,14 @@ def build(
         max_attempts=max_attempts,
     )
     bell = FakeBell(clock)
-    rounds = Rounds(
-        inbox,
-        service.handle,
-        service.settle_again,
-        bell,
-        clock,
+    lane = Lane(
+        name="inbox",
+        inbox=inbox,
+        handle=service.handle,
+        settle_again=service.settle_again,
         prepare=lambda: None,
-        obstacle=obstacle,
-        pace=Pace(window=window),
     )
+    rounds = Rounds(lane, Window(window, bell.ring), bell, clock, obstacle=obstacle, pace=Pace())
     return House(
         clock=clock,
         incoming=incoming,
@@ -198,6 +199,7 @@ def build(
         inbox=inbox,
         claims=claims,
         service=service,
+        lane=lane,
         rounds=rounds,
         bell=bell,
         activity=activity,

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from store.memory import MemoryBucket
 from tests.watcher.house import Pen, build, picture, request_bytes
 from watcher.names import request_id
 from watcher.rounds import Pace, Rounds
+from watcher.window import Window
 from watcher.worker import Worker
 
 
@@ -194,16 +196,9 @@ def test_nothing_is_claimed_before_the_studio_is_ready() -> None:
     def misconfigured() -> None:
         raise SettingsInvalid("no such node")
 
-    rounds = Rounds(
-        house.inbox,
-        house.service.handle,
-        house.service.settle_again,
-        house.bell,
-        house.clock,
-        prepare=misconfigured,
-        obstacle=lambda: None,
-        pace=Pace(window=1),
-    )
+    lane = replace(house.lane, prepare=misconfigured)
+    window = Window(1, house.bell.ring)
+    rounds = Rounds(lane, window, house.bell, house.clock, obstacle=lambda: None, pace=Pace())
     for start in (rounds.drain, rounds.serve):
         with pytest.raises(SettingsInvalid):
             start()
@@ -392,7 +387,7 @@ def test_nothing_is_remembered_of_requests_that_are_done() -> None:
     house.rounds.drain()
     house.clock.advance(600)
     house.rounds.drain()
-    kept = [house.inbox._arrivals._seen, house.claims._steadiness._seen, house.rounds._waits._waits]
+    kept = [house.inbox._arrivals._seen, house.claims._steadiness._seen, house.rounds._door._waits._waits]
     assert kept == [{}, {}, {}]
 
 
@@ -404,3 +399,25 @@ def test_a_drain_tells_a_conflict_from_the_result_that_stays() -> None:
     drained = house.rounds.drain()
     assert [record.error and record.error.code for record in drained.conflicts] == ["id_conflict"]
     assert house.rounds.drain().conflicts == ()
+
+
+class ComesBetween(MemoryBucket):
+    """A reference comes after the look that missed it, and before anybody notes what is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_late = True
+
+    def head(self, key: str) -> Any:
+        found = super().head(key)
+        if key == "cup.png" and found is None and self.is_late:
+            self.is_late = False
+            self.put("cup.png", picture())
+        return found
+
+
+def test_a_reference_that_comes_while_its_request_is_looked_at_is_not_missed() -> None:
+    house = build(incoming=ComesBetween())
+    house.drop("a.json", request_bytes(reference_image={"name": "cup.png", "sha256": Digest.of(picture())}))
+    assert house.rounds.drain().pending == ()
+    assert house.result("a").branch == "image2image"

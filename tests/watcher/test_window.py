@@ -20,7 +20,7 @@ class Gate:
         self.told: list[str] = []
 
     def __call__(self, claim: Claim) -> None:
-        assert self.open.wait(10)
+        assert self.open.wait(60)
 
     def ended(self, claim: Claim) -> None:
         self.told.append(f"ended {claim.id}")
@@ -29,40 +29,110 @@ class Gate:
         self.told.append("freed")
 
 
-def window(gate: Gate, slots: int) -> Window:
-    return Window(slots, gate, gate.ended, gate.freed)
+def start(window: Window, gate: Gate, name: str, lane: str = "one") -> bool:
+    taken = window.reserve(lane)
+    if taken:
+        window.start(lane, claim(name), gate, gate.ended)
+    return taken
+
+
+def start_alone(window: Window, gate: Gate, name: str, lane: str = "one") -> bool:
+    taken = window.reserve_all(lane, name)
+    if taken:
+        window.start(lane, claim(name), gate, gate.ended)
+    return taken
+
+
+def wait_for_all(window: Window) -> None:
+    window.wait_for(lambda: not any(map(window.names, ("one", "two", "three"))))
 
 
 def test_a_window_has_as_many_slots_as_it_says() -> None:
     gate = Gate()
-    with window(gate, 2) as hand:
-        hand.start(claim("a.json"), alone=False)
-        assert hand.has_slot()
-        hand.start(claim("b.json"), alone=False)
-        assert not hand.has_slot()
-        assert hand.holds("a.json")
+    with Window(2, gate.freed) as window:
+        assert start(window, gate, "a.json")
+        assert window.free("one") == 1
+        assert start(window, gate, "b.json")
+        assert not start(window, gate, "c.json")
+        assert window.names("one") == {"a.json", "b.json"}
         gate.open.set()
-    assert hand.is_empty()
+    assert window.names("one") == frozenset()
 
 
-def test_beside_a_request_that_is_alone_there_is_no_slot() -> None:
+def test_a_slot_that_was_reserved_and_not_used_is_free_again() -> None:
+    window = Window(1, lambda: None)
+    assert window.reserve("one")
+    assert window.free("one") == 0
+    window.give_back()
+    assert window.free("one") == 1
+
+
+def test_beside_a_request_that_is_alone_there_is_no_slot_in_any_lane() -> None:
     gate = Gate()
-    with window(gate, 2) as hand:
-        hand.start(claim("a.json"), alone=True)
-        assert not hand.has_slot()
+    with Window(2, gate.freed) as window:
+        assert start_alone(window, gate, "a.json")
+        assert window.free("one") == window.free("two") == 0
+        assert not start(window, gate, "b.json", "two")
         gate.open.set()
-        hand.wait_for_all()
-        assert hand.has_slot()
+        wait_for_all(window)
+        assert window.free("one") == 2
+
+
+def test_who_waits_to_be_alone_is_overtaken_by_no_other_lane_and_by_its_own_only_if_that_was_first() -> None:
+    gate = Gate()
+    with Window(3, gate.freed) as window:
+        start(window, gate, "a.json", "two")
+        assert not start_alone(window, gate, "poison.json")
+        assert not start(window, gate, "b.json", "two")
+        assert not start_alone(window, gate, "other.json", "two")
+        assert window.free("one") == 2
+        gate.open.set()
+        wait_for_all(window)
+        gate.open.clear()
+        assert start_alone(window, gate, "poison.json")
+        gate.open.set()
+
+
+def test_who_waits_to_be_alone_no_longer_lets_the_others_start() -> None:
+    gate = Gate()
+    with Window(3, gate.freed) as window:
+        start(window, gate, "a.json")
+        assert not start_alone(window, gate, "poison.json")
+        window.withdraw("two", lambda name: True)
+        window.withdraw("one", lambda name: name == "another.json")
+        assert window.free("two") == 0
+        window.withdraw("one", lambda name: name == "poison.json")
+        assert window.free("two") == 2
+        gate.open.set()
+
+
+def test_a_slot_goes_to_the_waiting_lane_that_was_served_the_longest_time_ago() -> None:
+    gate, got = Gate(), list[str]()
+    with Window(1, gate.freed) as window:
+
+        def wait(lane: str) -> None:
+            if window.reserve(lane, patience=60):
+                got.append(lane)
+                window.start(lane, claim(f"{lane}.json"), gate, gate.ended)
+
+        start(window, gate, "a.json", "two")
+        threads = [threading.Thread(target=wait, args=(lane,)) for lane in ("two", "three")]
+        for thread in threads:
+            thread.start()
+        window.wait_for(lambda: len(window.waiting) == 2)
+        gate.open.set()
+        for thread in threads:
+            thread.join()
+    assert got == ["three", "two"]
 
 
 def test_an_end_is_told_before_its_slot_is_free_and_again_after() -> None:
     gate = Gate()
     gate.open.set()
-    with window(gate, 1) as hand:
-        hand.start(claim("a.json"), alone=False)
-        hand.wait_for_an_end(0)
+    with Window(1, gate.freed) as window:
+        start(window, gate, "a.json")
+        wait_for_all(window)
     assert gate.told == ["ended a", "freed"]
-    assert hand.ended == 1
 
 
 def test_a_bug_in_the_carrying_frees_the_slot(caplog: pytest.LogCaptureFixture) -> None:
@@ -70,15 +140,16 @@ def test_a_bug_in_the_carrying_frees_the_slot(caplog: pytest.LogCaptureFixture) 
         raise ValueError("nobody thought of this")
 
     gate = Gate()
-    with Window(1, bug, gate.ended, gate.freed) as hand:
-        hand.start(claim("a.json"), alone=False)
-        hand.wait_for_all()
-        assert hand.has_slot()
+    with Window(1, gate.freed) as window:
+        assert window.reserve("one")
+        window.start("one", claim("a.json"), bug, gate.ended)
+        wait_for_all(window)
+        assert window.free("one") == 1
     assert "request a was left" in caplog.text
 
 
 def test_a_closed_window_takes_nothing() -> None:
-    hand = window(Gate(), 1)
+    window = Window(1, lambda: None)
     with pytest.raises(RuntimeError, match="closed"):
-        hand.start(claim("a.json"), alone=False)
-    assert hand.is_empty()
+        start(window, Gate(), "a.json")
+    assert window.names("one") == frozenset()
