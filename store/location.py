@@ -3,32 +3,14 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from store.bucket import Bucket, check_prefix
 from store.errors import InvalidKey, SettingsInvalid
 from store.folder import FolderBucket
-from store.manifest import Document
+from store.s3options import S3Options
 
 _SCHEME = "s3://"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-
-
-class S3Options(Document):
-    """How S3 is reached; what is not set, boto3 finds in its own environment and files."""
-
-    endpoint_url: str | None = Field(
-        default=None, pattern=r"^https?://[^\s@]+$", description="Another server than AWS: MinIO, R2, Ceph, SeaweedFS."
-    )
-    region: str | None = Field(default=None, description="Region of the bucket.")
-    profile: str | None = Field(default=None, description="Profile of the AWS configuration files.")
-    addressing: Literal["auto", "path", "virtual"] = Field(
-        default="auto", description="Where the bucket's name stands in an address; most other servers want path."
-    )
-    connect_timeout: float = Field(default=5.0, gt=0, le=60, description="Longest wait for a connection, seconds.")
-    read_timeout: float = Field(default=30.0, gt=0, le=600, description="Longest silence within an answer, seconds.")
 
 
 DEFAULTS = S3Options()

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 )
 
 from store.errors import InvalidKey, KeyNotFound, ServiceError, SettingsInvalid, StoreFull, StoreUnavailable
-from store.location import S3Options
+from store.s3options import S3Options
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from store.errors import KeyNotFound, SettingsInvalid, StoreUnavailable
-from store.location import S3Options, open_s3
+from store.location import open_s3
 from store.s3 import S3Bucket
+from store.s3options import S3Options
 from store.s3probe import honours_create
 from tests.cloud.buckets import s3_bucket
 from tests.cloud.proxy import Asked, Pass, Proxy, bent, conflict, ignores_conditions, lost_answer, slow_down
