@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from store.errors import ReceiptLost, ServiceError
 from watcher.announced import Announced
-from watcher.ear import Queue
+from watcher.message import Message, Queue
 from watcher.receipts import Receipts
-from watcher.sqs import Message
 
 _MOST_WAITING = 100
 _SHORTEST_PARK, _LONGEST_PARK = 60.0, 900.0

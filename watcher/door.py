@@ -132,9 +132,9 @@ class Door:
         if self._inbox.has_result(request_id(name)):
             self._waits.forget(name)
 
-    def wake(self, key: str) -> None:
-        """Something new lies under a key: whoever watches it is looked at again."""
-        self._waits.wake(key)
+    def wake(self, file: str) -> None:
+        """A file has come: whoever watches for it is looked at again."""
+        self._waits.wake(self._inbox.key(file))
 
     def _look(self, name: str) -> Look:
         try:

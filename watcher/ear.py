@@ -5,26 +5,12 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from store.errors import ServiceError
 from watcher.listening import Listening
-from watcher.sqs import Message
+from watcher.message import Message, Queue
 
 _log = logging.getLogger("imagegen.queue")
-
-
-class Queue(Protocol):
-    """Messages, one at a time; see SqsQueue."""
-
-    def receive(self, seconds: int, visibility: int) -> Message | None:
-        """Wait at most so many seconds for a message, which then nobody else sees for `visibility` seconds."""
-
-    def extend(self, message: Message, seconds: int) -> None:
-        """Nobody else sees it for so many seconds from now; 0 gives it back.  May raise ReceiptLost."""
-
-    def delete(self, message: Message) -> None:
-        """Take it off the queue for good.  May raise ReceiptLost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

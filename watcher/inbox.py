@@ -57,7 +57,7 @@ class Inbox:
         self.age(name)
         if self._outbox.has_result(identifier):
             return self._look_at_decided(name, identifier)
-        waiting = self._readiness.look(self._key(name), name, identifier)
+        waiting = self._readiness.look(self.key(name), name, identifier)
         if isinstance(waiting, Gone):
             self._arrivals.forget(name)
             return waiting
@@ -70,7 +70,7 @@ class Inbox:
         if not self._is_there(name):
             self._arrivals.forget(name)
             return Gone()
-        settling = self._readiness.settling(self._key(name), name)
+        settling = self._readiness.settling(self.key(name), name)
         return Done() if settling is None or self._is_the_decided(name, identifier) else settling
 
     def _is_the_decided(self, name: str, identifier: str) -> bool:
@@ -86,7 +86,7 @@ class Inbox:
 
     def has(self, name: str) -> bool:
         """Whether there is a file of this name now."""
-        return self._version(self._key(name)) is not None
+        return self._version(self.key(name)) is not None
 
     def is_cancelled(self, claim: Claim) -> bool:
         """Whether somebody asks that a claimed request be dropped."""
@@ -106,7 +106,7 @@ class Inbox:
         names = self._listed()
         self._arrivals.retain(names)
         pending = {request_id(name) for name in names if is_request(name)}
-        self._readiness.retain([self._key(name) for name in names], pending)
+        self._readiness.retain([self.key(name) for name in names], pending)
         for identifier in (self._claims.ids() | set(self._outbox.shown())) - pending:
             # decided, or withdrawn: should the same id come again, it begins with its first attempt
             if self._outbox.has_result(identifier) or not self._claims.attempts(identifier).alive:
@@ -148,7 +148,7 @@ class Inbox:
 
     def still_waits(self, name: str) -> bool:
         """Whether something the request needs may still come."""
-        return isinstance(self._readiness.look(self._key(name), name, request_id(name)), Later)
+        return isinstance(self._readiness.look(self.key(name), name, request_id(name)), Later)
 
     def attempts_counted(self, claim: Claim) -> int:
         """How many attempts at the request count, this one included."""
@@ -180,7 +180,7 @@ class Inbox:
     def _put_aside(self, where: Where, name: str) -> PutAside | None:
         identifier = request_id(name)
         self._claims.forget(identifier)
-        self._readiness.forget(self._key(name), identifier)
+        self._readiness.forget(self.key(name), identifier)
         moved = self._aside.put(where, name)
         self._arrivals.forget(name)
         return moved
@@ -198,7 +198,7 @@ class Inbox:
 
     def _read(self, claim: Claim) -> Claim:
         try:
-            return replace(claim, content=self._bucket.get(self._key(claim.name), MAX_BYTES))
+            return replace(claim, content=self._bucket.get(self.key(claim.name), MAX_BYTES))
         except TooLarge as error:
             return replace(claim, unreadable=RequestTooLarge(error.message))
         except NotARegularFile as error:
@@ -206,7 +206,7 @@ class Inbox:
 
     def _is_there(self, name: str) -> bool:
         try:
-            return self._bucket.head(self._key(name)) is not None
+            return self._bucket.head(self.key(name)) is not None
         except NotARegularFile:
             return True
 
@@ -214,7 +214,7 @@ class Inbox:
         return any(version is not None for version in self.versions(self._cancel_keys(name)))
 
     def _cancel_keys(self, name: str) -> list[str]:
-        return [self._key(cancel) for cancel in cancel_names(name)]
+        return [self.key(cancel) for cancel in cancel_names(name)]
 
     def _version(self, key: str) -> str | None:
         try:
@@ -223,5 +223,6 @@ class Inbox:
             return "irregular"
         return None if head is None else head.version
 
-    def _key(self, name: str) -> str:
+    def key(self, name: str) -> str:
+        """Where a file of this name lies in the bucket."""
         return self._place.incoming + name

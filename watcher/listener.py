@@ -14,10 +14,9 @@ from watcher.door import Door, NoSlot, Settled, Started
 from watcher.ear import Heard
 from watcher.finds import Finds
 from watcher.foreign import ForeignMessages
-from watcher.listening import LONGEST_SECONDS
+from watcher.message import LONGEST_POLL_SECONDS, Message
 from watcher.pending import Pending
 from watcher.rounds import Bell
-from watcher.sqs import Message
 from watcher.window import Window
 
 _log = logging.getLogger("imagegen.queue")
@@ -148,7 +147,7 @@ class Listener:
         told = announced(message.body, self._address)
         self._deliveries.accept(message, told, self._hangs)
         for name in told.files:
-            self._door.wake(self._address.prefix + name)
+            self._door.wake(name)
 
     def _attend(self, *, no_message: bool) -> None:
         """Attend to what messages announce and, when no message came, to what a scan found."""
@@ -208,11 +207,11 @@ class Listener:
     def _longest(self) -> int:
         """How long the queue may be asked: finds wait for it to be empty."""
         finds = set(self._finds.names) - self._started
-        due = min((self._waits.get(name, 0.0) for name in finds), default=float(LONGEST_SECONDS))
-        return int(min(max(due, 1), LONGEST_SECONDS))
+        due = min((self._waits.get(name, 0.0) for name in finds), default=float(LONGEST_POLL_SECONDS))
+        return int(min(max(due, 1), LONGEST_POLL_SECONDS))
 
     def _pause(self) -> float:
-        pauses = [float(LONGEST_SECONDS), self._finds.seconds()]
+        pauses = [float(LONGEST_POLL_SECONDS), self._finds.seconds()]
         if self._waits:
             pauses.append(min(_PEEK_SECONDS, *self._waits.values()))
         if (deaf := self._listen_again_at - self._clock.monotonic()) > 0:

@@ -4,9 +4,9 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 
+from watcher.message import LONGEST_POLL_SECONDS
 from watcher.window import Window
 
-LONGEST_SECONDS = 20
 _SHORT_SECONDS = 1
 
 
@@ -89,8 +89,8 @@ class Listening:
     def _seconds(self, lane: str) -> int:
         """As long as possible, but shorter where another lane waits for the same slot."""
         if not self._waiting - {lane}:
-            return LONGEST_SECONDS
+            return LONGEST_POLL_SECONDS
         if self._quiet < self._lanes:
             return _SHORT_SECONDS
         # nothing comes anywhere: each lane is asked as often as if it had the slots to itself
-        return math.ceil(LONGEST_SECONDS * max(self._window.free(lane), 1) / len(self._lanes))
+        return math.ceil(LONGEST_POLL_SECONDS * max(self._window.free(lane), 1) / len(self._lanes))

@@ -5,8 +5,7 @@ import threading
 from collections.abc import Callable
 
 from store.errors import ReceiptLost, ServiceError
-from watcher.ear import Queue
-from watcher.sqs import Message
+from watcher.message import Message, Queue
 
 _EXTENSIONS = 3
 _log = logging.getLogger("imagegen.queue")

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,27 +13,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from store.errors import QueueUnavailable, ReceiptLost, SettingsInvalid
+from watcher.message import LONGEST_POLL_SECONDS, Message
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
-LONGEST_POLL_SECONDS = 20
-# SQS counts these from the receipt and then takes the message back
-LONGEST_HOLD_SECONDS = 12 * 3600
 _DEFAULT_REGION = "us-east-1"
 # sqs.eu-west-1.amazonaws.com, sqs-fips.…, vpce-1a2b.sqs.eu-west-1.vpce.amazonaws.com, eu-west-1.queue.amazonaws.com
 _REGION = re.compile(r"(?:^|\.)sqs(?:-fips)?\.([a-z0-9-]+)\.|^([a-z0-9-]+)\.queue\.")
 _AWS_HOST = re.compile(r"\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|api\.amazonwebservices\.com\.cn)$")
 _LOST = ("ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue", "InvalidAddress")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """One delivery of a message: what it says, the receipt it is deleted by, and how often it was delivered so far."""
-
-    body: bytes
-    receipt: str
-    times: int = 1
 
 
 class SqsQueue:

@@ -8,7 +8,7 @@ from store.errors import QueueUnavailable, ReceiptLost
 from tests.clock import FakeClock
 from tests.watcher.event_samples import direct
 from watcher.ear import Heard
-from watcher.sqs import Message
+from watcher.message import Message
 
 VISIBILITY = 30
 

@@ -7,8 +7,8 @@ from tests.clock import FakeClock
 from tests.watcher.queues import MemoryQueue
 from watcher.ear import Ear, Heard
 from watcher.listening import Listening
+from watcher.message import Message
 from watcher.receipts import Receipts
-from watcher.sqs import Message
 from watcher.window import Window
 
 VISIBILITY = 30
