@@ -115,9 +115,8 @@ def _places(settings: Settings) -> Iterator[Finding]:
 
 def _disk(subject: str, folder: Path, settings: Settings) -> Iterator[Finding]:
     lacking = Room([folder], settings.reserve_mib).lacking()
-    yield Finding(
-        subject=f"disk of the {subject}", well=lacking is None, found=lacking or free, advice="free some space"
-    )
+    found = lacking or f"{shutil.disk_usage(folder).free / _GIB:.1f} GiB free"
+    yield Finding(subject=f"{subject} disk", well=lacking is None, found=found, advice="free some space")
 
 
 def _events(settings: Settings) -> str:
