@@ -39,8 +39,11 @@ class Bucket(Protocol):
     def head(self, key: str) -> Head | None:
         """Size, version and time, or None if the key is absent; raises NotARegularFile."""
 
-    def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
-        """The keys directly under prefix ("" or "name/"), or all below it, unordered."""
+    def list(self, prefix: str = "", *, beginning: str = "", recursive: bool = False) -> list[str]:
+        """The keys directly under prefix ("" or "name/"), or all below it, unordered.
+
+        beginning: only those whose next name begins so, which spares a store that lists page by page.
+        """
 
     def move(self, source: str, target: str) -> None:
         """Rename in one step, replacing the target; raises KeyNotFound."""

@@ -67,7 +67,7 @@ class FolderBucket:
         version = f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
         return Head(size=status.st_size, version=version, modified=_since(status))
 
-    def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
+    def list(self, prefix: str = "", *, beginning: str = "", recursive: bool = False) -> list[str]:
         """Names only, without a stat for each; temporary files are left out.
 
         A folder under the name of a document (`x.json`) is a key too: get, head and move then say or mend it.
@@ -76,6 +76,8 @@ class FolderBucket:
         keys: list[str] = []
         with suppress(KeyNotFound), self._ours(prefix), os.scandir(start) as entries:
             for entry in entries:
+                if not entry.name.startswith(beginning):
+                    continue
                 is_folder = entry.is_dir(follow_symlinks=False)
                 if is_folder and recursive:
                     keys += self.list(f"{prefix}{entry.name}/", recursive=True)

@@ -47,11 +47,11 @@ class MemoryBucket:
             content = self._contents.get(check_key(key))
         return content[1] if content else None
 
-    def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
+    def list(self, prefix: str = "", *, beginning: str = "", recursive: bool = False) -> list[str]:
         """Keys directly under prefix, or all below it."""
         check_prefix(prefix)
         with self._lock:
-            below = [key for key in self._contents if key.startswith(prefix)]
+            below = [key for key in self._contents if key.startswith(prefix + beginning)]
         return [key for key in below if recursive or "/" not in key[len(prefix) :]]
 
     def move(self, source: str, target: str) -> None:

@@ -95,9 +95,9 @@ class S3Bucket:
         version = f"{found['ETag']}-{found['LastModified'].timestamp():.0f}-{found.get('VersionId', '')}-{token}"
         return Head(size=found["ContentLength"], version=version, modified=found["LastModified"].astimezone(UTC))
 
-    def list(self, prefix: str = "", *, recursive: bool = False) -> list[str]:
+    def list(self, prefix: str = "", *, beginning: str = "", recursive: bool = False) -> list[str]:
         """Every page, without a watermark; objects whose names are no keys of ours are left out."""
-        start = self._prefix + check_prefix(prefix)
+        start = self._prefix + check_prefix(prefix) + beginning
         asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": start}
         if not recursive:
             asked["Delimiter"] = "/"

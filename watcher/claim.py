@@ -146,7 +146,8 @@ class Claims:
     def forget(self, identifier: str) -> None:
         """Remove the claims of a decided request; its manifest keeps everybody else away."""
         # by what lies there: somebody who counted before us may have won a number behind a gap
-        keys = [key for key in self._bucket.list(self._prefix) if self._id_of(key) == identifier]
+        listed = self._bucket.list(self._prefix, beginning=f"{identifier}.")
+        keys = [key for key in listed if self._id_of(key) == identifier]
         # the newest first, so that whoever dies in between leaves no gap
         for key in sorted(keys, key=_number, reverse=True):
             self._bucket.delete(key)

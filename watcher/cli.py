@@ -96,9 +96,12 @@ def doctor(
 
 
 @app.command()
-def verify(outbox: Annotated[str, typer.Argument(help="The outbox to check.")]) -> None:
+def verify(
+    outbox: Annotated[str, typer.Argument(help="The outbox to check: a folder, or s3://bucket/prefix.")],
+    config: Config = None,
+) -> None:
     """Re-hash every image and check that every manifest's images exist; exit code 1 and a list if not."""
-    verdict = verify_outbox(open_bucket(outbox))
+    verdict = verify_outbox(open_bucket(outbox, s3=load_settings(config).s3))
     console = Console()
     for fault in verdict.faults:
         console.print(f"[red]✗[/] {escape(fault.key)}: {escape(fault.problem)}", highlight=False, soft_wrap=True)

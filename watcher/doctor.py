@@ -10,9 +10,12 @@ from pathlib import Path
 
 from pipeline.prompt.extraction import model_server
 from pipeline.weights import locate
-from store.errors import ServiceError
+from store.errors import ServiceError, StoreUnavailable
+from store.location import folder_of
+from store.s3probe import honours_create
 from watcher.filesystem import remote_kind
 from watcher.hall import configured_styles, configured_weights, keep_apart, open_generator, versions
+from watcher.place import open_place
 from watcher.room import Room
 from watcher.settings import BUILTIN, Settings
 
@@ -98,14 +101,30 @@ def _device(settings: Settings) -> Iterator[Finding]:
 
 def _places(settings: Settings) -> Iterator[Finding]:
     yield _tried("places", lambda: keep_apart(settings), "inbox and outbox are apart")
-    for subject, place in (("inbox", settings.inbox), ("outbox", settings.outbox)):
-        yield _tried(subject, partial(_write_and_link, Path(place).expanduser()), f"{place} is writable")
-    folders = [_existing(Path(place).expanduser().resolve()) for place in (settings.inbox, settings.outbox)]
-    lacking = Room(folders, settings.reserve_mib).lacking()
-    free = f"{shutil.disk_usage(folders[-1]).free / _GIB:.1f} GiB free for results"
-    yield Finding(subject="disk", well=lacking is None, found=lacking or free, advice="free some space")
-    kind = remote_kind(folders[0])
-    yield Finding(subject="events", well=True, found=f"none on {kind}, scanning only" if kind else "file events")
+    for subject, location in (("inbox", settings.inbox), ("outbox", settings.outbox)):
+        folder = folder_of(location)
+        if folder is None:
+            yield _tried(
+                subject, partial(_write_and_create, location, settings), f"{location} takes conditional writes"
+            )
+        else:
+            yield _tried(subject, partial(_write_and_link, folder), f"{location} is writable")
+            yield from _disk(subject, _existing(folder), settings)
+    yield Finding(subject="events", well=True, found=_events(settings))
+
+
+def _disk(subject: str, folder: Path, settings: Settings) -> Iterator[Finding]:
+    lacking = Room([folder], settings.reserve_mib).lacking()
+    found = lacking or f"{shutil.disk_usage(folder).free / _GIB:.1f} GiB free"
+    yield Finding(subject=f"{subject} disk", well=lacking is None, found=found, advice="free some space")
+
+
+def _events(settings: Settings) -> str:
+    inbox = folder_of(settings.inbox)
+    if inbox is None:
+        return f"none, a list every {settings.scan_interval:g} s"
+    kind = remote_kind(_existing(inbox))
+    return f"none on {kind}, scanning only" if kind else "file events"
 
 
 def _checkpoints(settings: Settings) -> Iterator[Finding]:
@@ -134,6 +153,12 @@ def _tried(subject: str, attempt: Callable[[], object], found: str) -> Finding:
             advice="create it, correct path or permissions, or choose a disk with hard links",
         )
     return Finding(subject=subject, well=True, found=found)
+
+
+def _write_and_create(location: str, settings: Settings) -> None:
+    place = open_place(location, settings.s3)
+    if not honours_create(place.bucket, place.state if location == settings.inbox else f"{place.incoming}.imagegen/"):
+        raise StoreUnavailable(f"{location} ignores conditional writes (If-None-Match): one worker at most may use it")
 
 
 def _write_and_link(folder: Path) -> None:

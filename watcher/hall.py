@@ -19,16 +19,17 @@ from pipeline.request import GenerationRequest
 from pipeline.styles import Styles, load_styles
 from pipeline.weights import Weights, locate
 from store.errors import DrawingError, SettingsInvalid, ShuttingDown
-from store.location import open_bucket
+from store.location import folder_of, open_bucket, s3_place
 from store.outbox import Outbox
 from watcher.activity import Activity
+from watcher.alarm import Alarm
 from watcher.claim import Claim, Claims
 from watcher.door import Lane
 from watcher.doorbell import Doorbell
 from watcher.inbox import Inbox
 from watcher.lease import Leases
 from watcher.look import Patience, Readiness
-from watcher.place import InboxPlace
+from watcher.place import open_place
 from watcher.progress import Oversight
 from watcher.redriven import RedriveNotes
 from watcher.references import References
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from pipeline.generator import Generator
 
 _log = logging.getLogger("imagegen.hall")
+# how often live progress is written, and a cancel looked for; every time costs S3 a few calls
+_SHOW_SECONDS, _SHOW_SECONDS_IN_S3 = 0.25, 2.0
 _VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "compel", "numpy", "pillow")
 
 
@@ -82,15 +85,13 @@ class Hall:
         self._open_studio = open_studio
         self._generator: Draws | None = None
         clock, worker = SystemClock(), Worker.this_process()
-        place = InboxPlace(bucket=open_bucket(settings.inbox, make=True))
-        results = open_bucket(settings.outbox, make=True)
+        place = open_place(settings.inbox, settings.s3, make=True)
+        results = open_bucket(settings.outbox, make=True, s3=settings.s3)
         outbox = Outbox(results)
-        folders = [Path(place).expanduser().resolve() for place in (settings.inbox, settings.outbox)]
-        self._room = Room(folders, settings.reserve_mib)
-        self._sentinels = (
-            Sentinel(folders[0], place.bucket, f"{place.state}sentinel"),
-            Sentinel(folders[1], results, ".imagegen/sentinel"),
-        )
+        incoming, outgoing = folder_of(settings.inbox), folder_of(settings.outbox)
+        self._room = Room([folder for folder in (incoming, outgoing) if folder is not None], settings.reserve_mib)
+        posts = ((incoming, place.bucket, f"{place.state}sentinel"), (outgoing, results, ".imagegen/sentinel"))
+        self._sentinels = tuple(Sentinel(folder, bucket, key) for folder, bucket, key in posts if folder is not None)
         self.activity = Activity(clock)
         limits = settings.drawing.limits
         references = References(place.bucket, place.incoming, limits, clock, settings.settle_seconds)
@@ -101,7 +102,7 @@ class Hall:
         readiness = Readiness(place.bucket, f"{place.state}seen/", validator, references, patience, clock)
         inbox = Inbox(place, outbox, claims, readiness, Steadiness(clock))
         self.leases = Leases(claims.renew, settings.lease_seconds, self._hangs)
-        self.doorbell = Doorbell(folders[0])
+        self.doorbell = Alarm() if incoming is None else Doorbell(incoming)
         self.service = Service(
             inbox=inbox,
             outbox=outbox,
@@ -117,6 +118,7 @@ class Hall:
                 activity=self.activity,
                 is_cancelled=inbox.is_cancelled,
                 max_seconds=settings.max_request_seconds,
+                show_seconds=_SHOW_SECONDS if incoming is not None and outgoing is not None else _SHOW_SECONDS_IN_S3,
             ),
             max_attempts=settings.max_attempts,
         )
@@ -127,7 +129,7 @@ class Hall:
             settle_again=self.service.settle_again,
             prepare=self._prepare,
         )
-        pace = Pace(scan_seconds=settings.scan_seconds, cancel_seconds=settings.cancel_seconds)
+        pace = Pace(scan_seconds=settings.scan_interval, cancel_seconds=settings.cancel_seconds)
         window = Window(settings.window, self.doorbell.ring)
         self.rounds = Rounds(lane, window, self.doorbell, clock, obstacle=self._obstacle, pace=pace)
 
@@ -223,12 +225,26 @@ def versions() -> dict[str, str]:
 
 def keep_apart(settings: Settings) -> None:
     """Raise SettingsInvalid if results would land where requests are looked for, or state outside of the inbox."""
-    inbox, outbox = (Path(place).expanduser().resolve() for place in (settings.inbox, settings.outbox))
-    if inbox == outbox or inbox in outbox.parents or outbox in inbox.parents:
+    inbox, outbox = folder_of(settings.inbox), folder_of(settings.outbox)
+    if inbox is None or outbox is None:
+        _keep_prefixes_apart(settings)
+    elif inbox == outbox or inbox in outbox.parents or outbox in inbox.parents:
         raise SettingsInvalid(
             f"inbox {inbox} and outbox {outbox} must not lie within each other; choose two separate folders",
             field="outbox",
         )
-    state = inbox / ".imagegen"
-    if state.is_symlink():
+    if inbox is not None and (state := inbox / ".imagegen").is_symlink():
         raise SettingsInvalid(f"{state} is a link; what the inbox keeps must lie in it: remove the link", field="inbox")
+
+
+def _keep_prefixes_apart(settings: Settings) -> None:
+    inbox, outbox = s3_place(settings.inbox), s3_place(settings.outbox)
+    if inbox is None or outbox is None or inbox.bucket != outbox.bucket:
+        return
+    taken = (inbox.prefix, f"{inbox.prefix.removesuffix('/')}.imagegen/")
+    if any(prefix.startswith(outbox.prefix) or outbox.prefix.startswith(prefix) for prefix in taken):
+        raise SettingsInvalid(
+            f"inbox {settings.inbox} (its state lies under {taken[1]}) and outbox {settings.outbox} must not lie within"
+            " each other; choose two prefixes such as inbox and outbox",
+            field="outbox",
+        )

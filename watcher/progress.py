@@ -13,7 +13,6 @@ from watcher.activity import Activity
 from watcher.claim import Claim
 from watcher.lease import Lease
 
-_SECONDS_BETWEEN = 0.25
 _log = logging.getLogger("imagegen.progress")
 
 
@@ -22,7 +21,7 @@ class Oversight:
     """What a worker watches every drawing by.
 
     is_cancelled: whether somebody asks that a claimed request be dropped; max_seconds: the longest
-    drawing, without its waiting for its turn.
+    drawing, without its waiting for its turn.  show_seconds: the shortest time between two signs of progress.
     """
 
     outbox: Outbox
@@ -31,6 +30,7 @@ class Oversight:
     activity: Activity
     is_cancelled: Callable[[Claim], bool]
     max_seconds: float
+    show_seconds: float = 0.25
 
 
 class LiveProgress(Progress):
@@ -105,7 +105,7 @@ class LiveProgress(Progress):
         return self._drawn + self._oversight.clock.monotonic() - self._drawing_since
 
     def _show(self, node: str, step: int, steps: int) -> None:
-        self._next_show = self._oversight.clock.monotonic() + _SECONDS_BETWEEN
+        self._next_show = self._oversight.clock.monotonic() + self._oversight.show_seconds
         try:
             self._oversight.outbox.show_progress(
                 self._claim.id,

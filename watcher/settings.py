@@ -18,12 +18,15 @@ from pydantic_settings import (
 from pipeline.config import DrawingConfig, PromptConfig
 from pipeline.prompt.llm import OPENAI_URL
 from store.errors import SettingsInvalid
+from store.location import s3_place
+from store.s3options import S3Options
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 CONFIG_FILE = "imagegen.toml"
 BUILTIN = "builtin"
+_FOLDER_SCAN, _S3_SCAN = 5.0, 60.0
 
 
 def _run_dir() -> Path:
@@ -43,8 +46,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    inbox: str = Field(default="inbox", description="Folder where requests come in.")
-    outbox: str = Field(default="outbox", description="Folder where results go.")
+    inbox: str = Field(default="inbox", description="Where requests come in: a folder, or s3://bucket/prefix.")
+    outbox: str = Field(default="outbox", description="Where results go: a folder, or s3://bucket/prefix.")
+    s3: S3Options = Field(default=S3Options(), description="How S3 is reached.")
     models: str = Field(default=BUILTIN, description="Folder of pulled checkpoints, or builtin.")
     cache: Path = Field(
         default_factory=lambda: user_cache_path("imagegen"), description="Folder for the built-in checkpoints."
@@ -53,7 +57,9 @@ class Settings(BaseSettings):
     max_attempts: int = Field(
         default=3, ge=2, le=100, description="Attempts before a request fails for good; a neighbour may cost one."
     )
-    scan_seconds: float = Field(default=5.0, gt=0, description="Longest time between two looks at the inbox.")
+    scan_seconds: float | None = Field(
+        default=None, gt=0, description="Longest time between two looks at the inbox; 5 for a folder, 60 in S3."
+    )
     settle_seconds: float = Field(default=30.0, ge=1, description="How long a broken file may still be written.")
     reference_seconds: float = Field(default=600.0, ge=0, description="How long to wait for a missing reference.")
     lease_seconds: float = Field(default=60.0, ge=3, description="After this much silence a worker counts as dead.")
@@ -75,6 +81,11 @@ class Settings(BaseSettings):
     drawing: DrawingConfig = DrawingConfig()
     prompt: PromptConfig = PromptConfig()
     styles: dict[str, dict[str, Any]] = Field(default={}, description="Styles to change or add, by name.")
+
+    @property
+    def scan_interval(self) -> float:
+        """Seconds between two looks at the inbox: S3 is paid by the list."""
+        return self.scan_seconds or (_FOLDER_SCAN if s3_place(self.inbox) is None else _S3_SCAN)
 
     @classmethod
     def settings_customise_sources(

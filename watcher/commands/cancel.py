@@ -32,7 +32,8 @@ def cancel(
     """
     names = [_name(given) for given in dict.fromkeys(ids)]
     settings = load_settings(config, inbox=inbox, outbox=outbox)
-    incoming, results = open_bucket(settings.inbox), Outbox(open_bucket(settings.outbox))
+    incoming = open_bucket(settings.inbox, s3=settings.s3)
+    results = Outbox(open_bucket(settings.outbox, s3=settings.s3))
     codes = {cancelled_id(name): _cancel(incoming, results, name) for name in names}
     if wait:
         codes |= {identifier: _await(results, identifier, timeout) for identifier, code in codes.items() if not code}

@@ -9,8 +9,12 @@ import typer
 EXIT_FAILED, EXIT_MISUSED, EXIT_PENDING = 1, 2, 3
 
 Config = Annotated[Path | None, typer.Option("--config", help="Configuration file; default ./imagegen.toml.")]
-InboxOption = Annotated[str | None, typer.Option("--inbox", help="Folder where requests come in.")]
-OutboxOption = Annotated[str | None, typer.Option("--outbox", help="Folder where results go.")]
+InboxOption = Annotated[
+    str | None, typer.Option("--inbox", help="Where requests come in: a folder, or s3://bucket/prefix.")
+]
+OutboxOption = Annotated[
+    str | None, typer.Option("--outbox", help="Where results go: a folder, or s3://bucket/prefix.")
+]
 ModelsOption = Annotated[str | None, typer.Option("--models", help="Folder of pulled checkpoints, or 'builtin'.")]
 Reference = Annotated[Path | None, typer.Option("--reference", help="A picture to follow.")]
 NegativePrompt = Annotated[str | None, typer.Option(help="What to keep out of the picture.")]

@@ -15,7 +15,7 @@ from store.errors import InvalidField
 from store.location import open_bucket
 from watcher.commands.options import Config, InboxOption, OutboxOption
 from watcher.commands.tables import pruned_table
-from watcher.place import InboxPlace
+from watcher.place import open_place
 from watcher.settings import load_settings
 from watcher.upkeep.prune import Prune, Pruned
 
@@ -39,7 +39,8 @@ def prune(
     """
     age = parse_age(older_than)
     settings = load_settings(config, inbox=inbox, outbox=outbox)
-    place, outgoing = InboxPlace(bucket=open_bucket(settings.inbox)), open_bucket(settings.outbox)
+    place = open_place(settings.inbox, settings.s3)
+    outgoing = open_bucket(settings.outbox, s3=settings.s3)
     pruned = Prune(place, outgoing, SystemClock().now).prune(age, results=results, dry_run=dry_run)
     if as_json:
         found = {"older_than": older_than, "dry_run": dry_run, **asdict(pruned)}

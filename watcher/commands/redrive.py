@@ -13,7 +13,7 @@ from pipeline.clock import SystemClock
 from store.errors import InvalidField
 from store.location import open_bucket
 from watcher.commands.options import EXIT_FAILED, Config, InboxOption, OutboxOption
-from watcher.place import InboxPlace
+from watcher.place import open_place
 from watcher.settings import load_settings
 from watcher.upkeep.quarantine import Quarantined, cancelled, quarantined
 from watcher.upkeep.redrive import Redrive, Redriven
@@ -35,7 +35,8 @@ def redrive(
     if everything == bool(ids) or (rejected and not everything):
         raise InvalidField("redrive: name ids, or --all (with --rejected if you like), not both", field="ids")
     settings = load_settings(config, inbox=inbox, outbox=outbox)
-    place, outgoing = InboxPlace(bucket=open_bucket(settings.inbox)), open_bucket(settings.outbox)
+    place = open_place(settings.inbox, settings.s3)
+    outgoing = open_bucket(settings.outbox, s3=settings.s3)
     there = quarantined(place, outgoing)
     if everything:
         chosen = _of_status(there, {"failed", "rejected"} if rejected else {"failed"})

@@ -17,6 +17,7 @@ from store.outbox import Outbox
 from watcher.commands.options import EXIT_PENDING, Config, InboxOption, ModelsOption, OutboxOption
 from watcher.commands.supervise import supervise
 from watcher.commands.tables import pending_table, results_table, wide_console
+from watcher.conditions import require_conditions
 from watcher.fleet.heartbeat import WRITE_SECONDS, Heartbeat, HeartbeatFile, Vitals, heartbeat_path
 from watcher.fleet.pulse import BEAT_SECONDS, Beat, Lifeline, Pulse
 from watcher.hall import Hall
@@ -64,6 +65,8 @@ def _options(**given: str | Path | None) -> tuple[str, ...]:
 
 def _work(settings: Settings, *, once: bool, pulse: int | None) -> None:
     hall = Hall(settings)
+    if pulse is None:
+        require_conditions(settings, workers=1)
     _log.info(
         "watching %s; results go to %s; checkpoints: %s",
         settings.inbox,

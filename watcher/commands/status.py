@@ -11,7 +11,7 @@ from pipeline.clock import SystemClock
 from store.location import open_bucket
 from watcher.commands.options import Config, InboxOption, OutboxOption
 from watcher.commands.tables import counts_table, running_table, waiting_table, wide_console
-from watcher.place import InboxPlace
+from watcher.place import open_place
 from watcher.settings import load_settings
 from watcher.upkeep.running import Workers
 from watcher.upkeep.status import Status
@@ -27,7 +27,8 @@ def status(
 ) -> None:
     """Show what is pending, running with its progress, done, failed and quarantined; changes nothing."""
     settings = load_settings(config, inbox=inbox, outbox=outbox)
-    place, outgoing = InboxPlace(bucket=open_bucket(settings.inbox)), open_bucket(settings.outbox)
+    place = open_place(settings.inbox, settings.s3)
+    outgoing = open_bucket(settings.outbox, s3=settings.s3)
     workers = Workers(place, outgoing, settings.lease_seconds, Worker.this_process(), SystemClock().now)
     found = read_status(place, outgoing, workers)
     if as_json:

@@ -25,7 +25,7 @@ from watcher.commands.options import (
     Seed,
 )
 from watcher.names import SUFFIX, request_id
-from watcher.settings import Settings, load_settings
+from watcher.settings import load_settings
 from watcher.submit import await_result, drop, new_id
 
 console = Console()
@@ -65,11 +65,11 @@ def submit(
         "seed": seed,
     }
     chosen = new_id(SystemClock()) if identifier is None else _checked(identifier)
-    outbox_bucket = Outbox(open_bucket(settings.outbox, make=True))
-    drop(open_bucket(settings.inbox, make=True), outbox_bucket, chosen, fields, reference)
+    results = Outbox(open_bucket(settings.outbox, make=True, s3=settings.s3))
+    drop(open_bucket(settings.inbox, make=True, s3=settings.s3), results, chosen, fields, reference)
     console.print(chosen, highlight=False)
     if wait:
-        _print_result(_wait_for(settings, chosen, timeout), settings.outbox)
+        _print_result(_wait_for(results, chosen, timeout), settings.outbox)
 
 
 def _checked(identifier: str) -> str:
@@ -80,8 +80,7 @@ def _checked(identifier: str) -> str:
     return identifier
 
 
-def _wait_for(settings: Settings, identifier: str, seconds: float) -> ResultManifest | None:
-    outbox = Outbox(open_bucket(settings.outbox, make=True))
+def _wait_for(outbox: Outbox, identifier: str, seconds: float) -> ResultManifest | None:
     with ProgressBar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("waiting for a worker", total=None)
 

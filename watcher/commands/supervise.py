@@ -9,6 +9,7 @@ from types import FrameType
 
 from pipeline.clock import Clock, SystemClock
 from store.errors import SettingsInvalid
+from watcher.conditions import require_conditions
 from watcher.fleet.gpus import gpus
 from watcher.fleet.heartbeat import WRITE_SECONDS, Heartbeat, HeartbeatFile, heartbeat_path
 from watcher.fleet.post import Bounds
@@ -30,6 +31,7 @@ def supervise(settings: Settings, workers: str, options: tuple[str, ...]) -> int
     neither "auto" nor a number from 1 to 16.
     """
     supervisor = build_supervisor(settings, workers, options)
+    require_conditions(settings, len(supervisor.workers()))
     asked = _Asked()
     _log.info("workers to look after: %d", len(supervisor.workers()), extra={"action": "started"})
     code = _watch(supervisor, asked, _heartbeat(supervisor, settings), SystemClock())

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from store.digest import Digest
 from store.errors import KeyNotFound
+from store.location import folder_of
 from store.manifest import Document
 from watcher.settings import Settings
 from watcher.worker import Worker
@@ -127,4 +128,4 @@ class HeartbeatFile:
 
 
 def _resolved(location: str) -> str:
-    return location.rstrip("/") if "://" in location else str(Path(location).expanduser().resolve())
+    return str(folder_of(location) or location.rstrip("/"))
