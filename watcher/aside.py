@@ -9,7 +9,7 @@ from store.errors import KeyNotFound
 from watcher.cancel import CANCEL_SUFFIX, cancel_names
 from watcher.names import SUFFIX, belongs_to, request_id
 from watcher.place import InboxPlace
-from watcher.redriven import RedriveNotes, others_wait
+from watcher.redriven import RedriveNotes, beginning_of_all_alike, others_wait
 
 Where = Literal["archive", "quarantine"]
 
@@ -57,11 +57,17 @@ class Aside:
 
     def _files_of(self, name: str, identifier: str) -> list[str]:
         """The own files of a request, and of the id it first came under; none that another of that id may need."""
-        # listed anew: a file may have come since the last scan
-        start = len(self._place.incoming)
-        names = sorted(key[start:] for key in self._place.bucket.list(self._place.incoming))
         owners = [owner for owner in (identifier, self._redrives.root_of(identifier)) if owner is not None]
-        return [own for owner in owners if not others_wait(names, name, owner) for own in _own_files(owner, names)]
+        found: list[str] = []
+        for owner in owners:
+            names = self._names_that_matter(owner)
+            found += [] if others_wait(names, name, owner) else _own_files(owner, names)
+        return found
+
+    def _names_that_matter(self, owner: str) -> list[str]:
+        # listed anew: a file may have come since the last scan
+        beginning, start = beginning_of_all_alike(owner), len(self._place.incoming)
+        return sorted(key[start:] for key in self._place.bucket.list(self._place.incoming, beginning=beginning))
 
     def _move(self, source: str, target: str) -> bool:
         try:

@@ -65,10 +65,15 @@ def redrive_name(root: str, number: int) -> str:
     return f"{root}.r{number}{SUFFIX}"
 
 
+def beginning_of_all_alike(root: str) -> str:
+    """How the names begin of all files and requests of an id and of its redrives; "" where that cannot be said."""
+    return "" if _MADE_FROM_A_NAME.fullmatch(root) else f"{root}."
+
+
 def others_wait(names: Sequence[str], name: str, root: str) -> bool:
     """Whether a request other than this one waits in the inbox that may need the files `<root>.<anything>`.
 
-    names: all that lies in the inbox, sorted.
+    names: all that lies in the inbox, sorted; those that begin otherwise than beginning_of_all_alike may be left out.
     """
     alike = itertools.takewhile(
         lambda other: other.startswith(f"{root}."), names[bisect.bisect_left(names, f"{root}.") :]
