@@ -98,6 +98,9 @@ def _sampling(seed: int) -> SamplingRecord:
     )  # fmt: skip
 
 
+_Carry = Callable[[Claim], None]
+
+
 class _Service:
     """A hall with the stub, which notes when each claim was won."""
 
@@ -109,27 +112,28 @@ class _Service:
         self.hall = Hall(settings, lambda settings: _Stub())
         self.claimed: dict[str, float] = {}
         self.ended = threading.Semaphore(0)
-        carry = self.hall.rounds._window._carry
-        self.hall.rounds._window._carry = lambda claim: self._carry(carry, claim)
+        self._start = self.hall.window.start
+        self.hall.window.start = self._note_and_start
 
-    def _carry(self, carry: Callable[[Claim], None], claim: Claim) -> None:
+    def _note_and_start(self, lane: str, claim: Claim, carry: _Carry, ended: _Carry) -> None:
         self.claimed[claim.name] = time.monotonic()
-        carry(claim)
-        self.ended.release()
+
+        def carry_and_tell(claim: Claim) -> None:
+            carry(claim)
+            self.ended.release()
+
+        self._start(lane, claim, carry_and_tell, ended)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        thread = threading.Thread(target=self.hall.rounds.serve)
-        self.hall.leases.start()
-        self.hall.doorbell.start()
-        thread.start()
-        try:
-            yield
-        finally:
-            self.hall.stop()
-            thread.join()
-            self.hall.doorbell.stop()
-            self.hall.leases.stop()
+        thread = threading.Thread(target=self.hall.lanes.serve)
+        with self.hall.lanes.open():
+            thread.start()
+            try:
+                yield
+            finally:
+                self.hall.stop()
+                thread.join()
 
     def drop(self, name: str) -> float:
         """Publish a request as a backend should; the moment of its rename."""
@@ -147,7 +151,7 @@ def _waiting(folder: Path, count: int) -> dict[str, Any]:
     bare, scan = [], []
     for _ in range(7):
         bare.append(_seconds(lambda: list(os.scandir(service.inbox))))
-        scan.append(_seconds(service.hall.service.inbox.scan))
+        scan.append(_seconds(service.hall.lanes_open[0].service.inbox.scan))
     started = time.monotonic()
     with service.serving():
         service.ended.acquire()

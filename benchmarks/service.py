@@ -101,7 +101,8 @@ def _plain_arm(settings: Settings) -> Arm:
 
 def _service_arm(settings: Settings) -> Arm:
     hall = Hall(settings)
-    hall.leases.start()
+    for lane in hall.lanes_open:
+        lane.leases.start()
     return partial(_serve, hall, Path(settings.inbox))
 
 
@@ -144,9 +145,9 @@ def _serve(hall: Hall, inbox: Path, turn: int, count: int) -> None:
     for number in range(count):
         request = {"prompt": _prompt(number), "style": STYLE, "seed": _seed(turn, number)}
         (inbox / f"r{turn}-{number}.json").write_text(json.dumps(request, ensure_ascii=False))
-    drained = hall.rounds.drain()
+    drained = hall.lanes.drain()
     assert not drained.pending, drained.pending
-    statuses = {hall.service.outbox.result(name.removesuffix(".json")).status for name in drained.names}
+    statuses = {hall.outbox.result(name.removesuffix(".json")).status for name in drained.names}
     assert statuses == {"succeeded"}, statuses
 
 

@@ -52,6 +52,12 @@ class Activity:
             found = self._in_hand.get(request_id)
         return found is not None and found.awaits_turn
 
+    def hangs(self, request_id: str, limit: float) -> bool:
+        """Whether a request makes no progress for longer than so many seconds, or waits behind one that makes none."""
+        if self.awaits_turn(request_id):
+            return self.longest_silence() > limit
+        return self.silence(request_id) > limit
+
     def ids(self) -> tuple[str, ...]:
         """The requests in hand."""
         with self._lock:

@@ -3,7 +3,7 @@
 import random
 import threading
 
-_SHORTEST = 0.75
+_LONGEST = 1.25
 
 
 class Alarm:
@@ -24,7 +24,7 @@ class Alarm:
         self._rung.set()
 
     def wait(self, seconds: float) -> None:
-        """Return when rung, or after three quarters of the time to all of it."""
+        """Return when rung, or after so many seconds to a quarter more of them."""
         # jitter, not secrecy
-        self._rung.wait(seconds * random.uniform(_SHORTEST, 1.0))  # noqa: S311
+        self._rung.wait(seconds * random.uniform(1.0, _LONGEST))  # noqa: S311
         self._rung.clear()

@@ -35,8 +35,9 @@ def require_conditions(settings: Settings, workers: int) -> None:
 
 
 def _stores(settings: Settings) -> Iterator[tuple[str, Bucket, str]]:
-    if s3_place(settings.inbox) is not None:
-        place = open_place(settings.inbox, settings.s3)
-        yield settings.inbox, place.bucket, place.state
+    for lane in settings.all_lanes:
+        if s3_place(lane.inbox) is not None:
+            place = open_place(lane.inbox, settings.s3)
+            yield lane.inbox, place.bucket, place.state
     if s3_place(settings.outbox) is not None:
         yield settings.outbox, open_bucket(settings.outbox, s3=settings.s3), ".imagegen/"

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.clock import Clock
 from store.errors import ServiceError
 from watcher.listening import Listening
 from watcher.message import Message, Queue
@@ -29,7 +30,13 @@ class Ear:
     """
 
     def __init__(
-        self, lane: str, queue: Queue, listening: Listening, visibility: int, ring: Callable[[], None]
+        self,
+        lane: str,
+        queue: Queue,
+        listening: Listening,
+        visibility: int,
+        ring: Callable[[], None],
+        clock: Clock,
     ) -> None:
         """Ring is called when there is an answer."""
         self._lane = lane
@@ -37,6 +44,7 @@ class Ear:
         self._listening = listening
         self._visibility = visibility
         self._ring = ring
+        self._clock = clock
         self._changed = threading.Condition()
         self._wanted: int | None = None
         self._is_busy = False
@@ -90,13 +98,22 @@ class Ear:
         return self._is_closed
 
     def _ask(self, seconds: int) -> Heard:
+        began = self._clock.monotonic()
         try:
-            return Heard(message=self._queue.receive(seconds, self._visibility))
+            message = self._queue.receive(seconds, self._visibility)
+            if message is None:
+                # a server that knows no long polls would be asked without end
+                self._rest(began + seconds - self._clock.monotonic())
+            return Heard(message=message)
         except ServiceError as error:
             return Heard(problem=error.message)
         except Exception as bug:
             _log.exception("asking the queue met a bug", extra={"action": "bug"})
             return Heard(problem=f"a bug of the service, see its log ({type(bug).__name__})")
+
+    def _rest(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(self._is_over, max(seconds, 0.0))
 
     def _tell(self, heard: Heard) -> None:
         with self._changed:

@@ -1,6 +1,7 @@
 """Puts the rooms together: from settings to a service that is ready to run."""
 
 import logging
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -22,25 +23,12 @@ from store.errors import DrawingError, SettingsInvalid, ShuttingDown
 from store.location import folder_of, open_bucket, s3_place
 from store.outbox import Outbox
 from watcher.activity import Activity
-from watcher.alarm import Alarm
-from watcher.claim import Claim, Claims
-from watcher.door import Lane
-from watcher.doorbell import Doorbell
-from watcher.inbox import Inbox
-from watcher.lease import Leases
-from watcher.look import Patience, Readiness
-from watcher.place import open_place
-from watcher.progress import Oversight
-from watcher.redriven import RedriveNotes
-from watcher.references import References
-from watcher.report import Reporter
+from watcher.lane import Common, open_lane
+from watcher.lanes import Lanes
+from watcher.listening import Listening
 from watcher.room import Room
-from watcher.rounds import Pace, Rounds
 from watcher.sentinel import Sentinel
-from watcher.service import Service
 from watcher.settings import BUILTIN, Settings
-from watcher.steadiness import Steadiness
-from watcher.validate import Validator
 from watcher.window import Window
 from watcher.worker import Worker
 
@@ -48,8 +36,6 @@ if TYPE_CHECKING:
     from pipeline.generator import Generator
 
 _log = logging.getLogger("imagegen.hall")
-# how often live progress is written, and a cancel looked for; every time costs S3 a few calls
-_SHOW_SECONDS, _SHOW_SECONDS_IN_S3 = 0.25, 2.0
 _VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "compel", "numpy", "pillow")
 
 
@@ -76,87 +62,64 @@ class Hall:
     """A running worker's parts, built from its settings."""
 
     def __init__(self, settings: Settings, open_studio: Callable[[Settings], Draws] = ready_generator) -> None:
-        """Opens inbox and outbox, making the folders; raises SettingsInvalid if they cannot be used.
+        """Opens inboxes and outbox, making the folders; raises SettingsInvalid if they cannot be used.
 
         open_studio is called before the first claim is made, and makes what draws.
         """
-        keep_apart(settings)
+        for lane in settings.all_lanes:
+            keep_apart(settings.model_copy(update={"inbox": lane.inbox}))
         self._settings = settings
         self._open_studio = open_studio
+        self._opening = threading.Lock()
         self._generator: Draws | None = None
-        clock, worker = SystemClock(), Worker.this_process()
-        place = open_place(settings.inbox, settings.s3, make=True)
+        clock, names = SystemClock(), [lane.inbox for lane in settings.all_lanes]
         results = open_bucket(settings.outbox, make=True, s3=settings.s3)
-        outbox = Outbox(results)
-        incoming, outgoing = folder_of(settings.inbox), folder_of(settings.outbox)
-        self._room = Room([folder for folder in (incoming, outgoing) if folder is not None], settings.reserve_mib)
-        posts = ((incoming, place.bucket, f"{place.state}sentinel"), (outgoing, results, ".imagegen/sentinel"))
-        self._sentinels = tuple(Sentinel(folder, bucket, key) for folder, bucket, key in posts if folder is not None)
+        self.outbox = Outbox(results)
+        folders = [folder for folder in map(folder_of, (*names, settings.outbox)) if folder is not None]
+        self._room = Room(folders, settings.reserve_mib)
+        outgoing = folder_of(settings.outbox)
+        self._sentinel = None if outgoing is None else Sentinel(outgoing, results, ".imagegen/sentinel")
         self.activity = Activity(clock)
-        limits = settings.drawing.limits
-        references = References(place.bucket, place.incoming, limits, clock, settings.settle_seconds)
-        redrives = RedriveNotes(place.bucket, place.state)
-        validator = Validator(limits, configured_styles(settings).names, references, redrives.root_of)
-        claims = Claims(place.bucket, f"{place.state}claims/", worker, clock, settings.lease_seconds)
-        patience = Patience(settle=settings.settle_seconds, reference=settings.reference_seconds)
-        readiness = Readiness(place.bucket, f"{place.state}seen/", validator, references, patience, clock)
-        inbox = Inbox(place, outbox, claims, readiness, Steadiness(clock))
-        self.leases = Leases(claims.renew, settings.lease_seconds, self._hangs)
-        self.doorbell = Alarm() if incoming is None else Doorbell(incoming)
-        self.service = Service(
-            inbox=inbox,
-            outbox=outbox,
-            validator=validator,
-            reporter=Reporter(worker.name, versions(), clock, redrives.root_of),
-            draw=self._draw,
-            lease=self.leases.hold,
+        self.window = Window(settings.window, self._ring)
+        self._listening = Listening(self.window, names)
+        common = Common(
+            settings=settings,
             clock=clock,
-            oversight=Oversight(
-                outbox=outbox,
-                clock=clock,
-                worker=worker.name,
-                activity=self.activity,
-                is_cancelled=inbox.is_cancelled,
-                max_seconds=settings.max_request_seconds,
-                show_seconds=_SHOW_SECONDS if incoming is not None and outgoing is not None else _SHOW_SECONDS_IN_S3,
-            ),
-            max_attempts=settings.max_attempts,
-        )
-        lane = Lane(
-            name=settings.inbox,
-            inbox=inbox,
-            handle=self.service.handle,
-            settle_again=self.service.settle_again,
+            worker=Worker.this_process(),
+            versions=versions(),
+            styles=configured_styles(settings),
+            outgoing=results,
+            window=self.window,
+            listening=self._listening,
+            activity=self.activity,
+            draw=self._draw,
             prepare=self._prepare,
+            obstacle=self._obstacle,
         )
-        pace = Pace(scan_seconds=settings.scan_interval, cancel_seconds=settings.cancel_seconds)
-        window = Window(settings.window, self.doorbell.ring)
-        self.rounds = Rounds(lane, window, self.doorbell, clock, obstacle=self._obstacle, pace=pace)
+        self.lanes_open = tuple(open_lane(lane, common) for lane in settings.all_lanes)
+        self.lanes = Lanes(self.lanes_open)
 
     def stop(self) -> None:
         """Let what is being drawn finish and give everything else back."""
-        self.rounds.stop()
+        self.lanes.stop()
+        self._listening.poke()
         if self._generator is not None:
             self._generator.close()
 
+    def _ring(self) -> None:
+        self._listening.poke()
+        for lane in self.lanes_open:
+            lane.doorbell.ring()
+
     def _prepare(self) -> None:
-        if self._generator is None:
-            self._generator = self._open_studio(self._settings)
+        with self._opening:
+            if self._generator is None:
+                self._generator = self._open_studio(self._settings)
 
     def _obstacle(self) -> str | None:
-        for sentinel in self._sentinels:
-            sentinel.check()
+        if self._sentinel is not None:
+            self._sentinel.check()
         return self._room.lacking()
-
-    def _hangs(self, claim: Claim) -> bool:
-        limit = self._settings.stall_seconds
-        if not self.activity.awaits_turn(claim.id):
-            return self.activity.silence(claim.id) > limit
-        if self.activity.longest_silence() <= limit:
-            return False
-        # who waits behind a hung drawing never gets its turn here; it is given back at no cost
-        self.service.inbox.release(claim, counted=False)
-        return True
 
     def _draw(
         self, request: GenerationRequest, reference: ReferenceImage | None, *, seed: int, progress: Progress

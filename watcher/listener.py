@@ -16,6 +16,7 @@ from watcher.finds import Finds
 from watcher.foreign import ForeignMessages
 from watcher.message import LONGEST_POLL_SECONDS, Message
 from watcher.pending import Pending
+from watcher.receipts import Receipts
 from watcher.rounds import Bell
 from watcher.window import Window
 
@@ -57,6 +58,7 @@ class Listener:
         door: Door,
         window: Window,
         ear: Listens,
+        receipts: Receipts,
         deliveries: Deliveries,
         finds: Finds,
         foreign: ForeignMessages,
@@ -74,6 +76,7 @@ class Listener:
         self._door = door
         self._window = window
         self._ear = ear
+        self._receipts = receipts
         self._deliveries = deliveries
         self._finds = finds
         self._foreign = foreign
@@ -106,6 +109,7 @@ class Listener:
         """Listen until stopped; then wait for what is in hand, and give every other message back."""
         self._door.prepare()
         self._ear.start()
+        self._receipts.start()
         with self._window:
             try:
                 while not self._stopping.is_set():
@@ -230,3 +234,4 @@ class Listener:
             self._attend_to_announced()
             self._settle_deliveries()
         self._deliveries.give_back()
+        self._receipts.stop()

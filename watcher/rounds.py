@@ -44,12 +44,14 @@ class Pace:
     """The longest time between two scans, in seconds.
 
     cancel_seconds: how long a cancel waits for a request that is not there.  slot_seconds: how long to wait
-    for a slot, where lanes share the window.
+    for a slot, where lanes share the window.  tidy_seconds: the time between two clearings; where it is long
+    because lists are paid for, the first one is put off as well.
     """
 
     slot_seconds: float = 0.0
     scan_seconds: float = 5.0
     cancel_seconds: float = 600.0
+    tidy_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,8 @@ class Rounds:
         self._failed: str | None = None
         self._is_stale = False
         self._scan_again_at = self._tidy_at = clock.monotonic()
+        if pace.tidy_seconds > _TIDY_SECONDS:
+            self._tidy_at += pace.tidy_seconds
         self._pending: dict[str, Pending] = {}
         self._is_full = False
 
@@ -183,7 +187,7 @@ class Rounds:
         self._found = self._inbox.scan()
         self._cancels.attend(self._found)
         if before >= self._tidy_at:
-            self._tidy_at = before + _TIDY_SECONDS
+            self._tidy_at = before + self._pace.tidy_seconds
             self._inbox.tidy()
         self._door.retain(set(self._found.requests))
         now = self._clock.monotonic()

@@ -1,12 +1,12 @@
 """What an operator may set: environment variables, imagegen.toml, and the defaults."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from platformdirs import user_cache_path
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -19,6 +19,7 @@ from pipeline.config import DrawingConfig, PromptConfig
 from pipeline.prompt.llm import OPENAI_URL
 from store.errors import SettingsInvalid
 from store.location import s3_place
+from store.manifest import Document
 from store.s3options import S3Options
 
 if TYPE_CHECKING:
@@ -29,9 +30,20 @@ BUILTIN = "builtin"
 _FOLDER_SCAN, _S3_SCAN = 5.0, 60.0
 
 
+def _off(value: object) -> object:
+    return 0.0 if value == "off" else value
+
+
 def _run_dir() -> Path:
     # not XDG_RUNTIME_DIR, which a service, a login and a probe of one user see differently
     return Path(os.environ.get("TMPDIR") or "/tmp") / f"imagegen-{os.geteuid()}"  # noqa: S108 - its owner is checked
+
+
+class LaneSettings(Document):
+    """One inbox, and the queue that announces what comes into it."""
+
+    inbox: str = Field(description="Where requests come in: a folder, or s3://bucket/prefix.")
+    queue: str | None = Field(default=None, description="URL of the queue that an inbox in S3 is announced by.")
 
 
 class Settings(BaseSettings):
@@ -47,6 +59,10 @@ class Settings(BaseSettings):
     )
 
     inbox: str = Field(default="inbox", description="Where requests come in: a folder, or s3://bucket/prefix.")
+    queue: str | None = Field(default=None, description="URL of the queue that an inbox in S3 is announced by.")
+    lanes: tuple[LaneSettings, ...] = Field(
+        default=(), description="Several inboxes, each with its queue, instead of inbox and queue."
+    )
     outbox: str = Field(default="outbox", description="Where results go: a folder, or s3://bucket/prefix.")
     s3: S3Options = Field(default=S3Options(), description="How S3 is reached.")
     models: str = Field(default=BUILTIN, description="Folder of pulled checkpoints, or builtin.")
@@ -57,8 +73,13 @@ class Settings(BaseSettings):
     max_attempts: int = Field(
         default=3, ge=2, le=100, description="Attempts before a request fails for good; a neighbour may cost one."
     )
-    scan_seconds: float | None = Field(
-        default=None, gt=0, description="Longest time between two looks at the inbox; 5 for a folder, 60 in S3."
+    scan_seconds: Annotated[float | None, BeforeValidator(_off)] = Field(
+        default=None,
+        ge=0,
+        description="Time between two looks at the inbox; 5 for a folder, 60 in S3; off or 0 only with a queue.",
+    )
+    visibility_seconds: int = Field(
+        default=120, ge=2, le=43_200, description="For so long nobody else sees a message we have; it is extended."
     )
     settle_seconds: float = Field(default=30.0, ge=1, description="How long a broken file may still be written.")
     reference_seconds: float = Field(default=600.0, ge=0, description="How long to wait for a missing reference.")
@@ -83,9 +104,25 @@ class Settings(BaseSettings):
     styles: dict[str, dict[str, Any]] = Field(default={}, description="Styles to change or add, by name.")
 
     @property
-    def scan_interval(self) -> float:
-        """Seconds between two looks at the inbox: S3 is paid by the list."""
-        return self.scan_seconds or (_FOLDER_SCAN if s3_place(self.inbox) is None else _S3_SCAN)
+    def all_lanes(self) -> tuple[LaneSettings, ...]:
+        """Every inbox with its queue; at least one."""
+        return self.lanes or (LaneSettings(inbox=self.inbox, queue=self.queue),)
+
+    def scan_interval(self, inbox: str) -> float:
+        """Seconds between two looks at an inbox, 0 for none: S3 is paid by the list."""
+        if self.scan_seconds is not None:
+            return self.scan_seconds
+        return _FOLDER_SCAN if s3_place(inbox) is None else _S3_SCAN
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_first_inbox(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Commands that know one inbox take the first lane's."""
+        lanes = given.get("lanes")
+        first = lanes[0] if isinstance(lanes, list | tuple) and lanes else None
+        if isinstance(first, Mapping) and not {"inbox", "queue"} & given.keys():
+            return {**given, **{name: first[name] for name in ("inbox", "queue") if name in first}}
+        return given
 
     @classmethod
     def settings_customise_sources(
@@ -119,21 +156,50 @@ class _OpenAIKey(PydanticBaseSettingsSource):
         return {"prompt": {"llm_api_key": key}}
 
 
-def load_settings(config: Path | None = None, **overrides: str | None) -> Settings:
+def load_settings(config: Path | None = None, lanes: Sequence[LaneSettings] = (), **overrides: str | None) -> Settings:
     """The settings from the given file (or ./imagegen.toml), the environment and the command line.
 
-    An override of None does not count.  Raises SettingsInvalid, naming each setting at fault.
+    An override of None does not count; an inbox named here comes without a queue or further lanes from elsewhere.
+    Raises SettingsInvalid, naming each setting at fault.
     """
     if config is not None and not config.is_file():
         raise SettingsInvalid(f"the configuration file {config} does not exist")
     given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+    if lanes:
+        given |= {"inbox": lanes[0].inbox, "queue": lanes[0].queue, "lanes": tuple(lanes) if len(lanes) > 1 else ()}
+    elif "inbox" in given:
+        given = {"queue": None, "lanes": (), **given}
     try:
-        return _settings_class(config)(**given)
+        return _checked(_settings_class(config)(**given))
     except ValidationError as error:
         problems = "; ".join(_told(fault) for fault in error.errors(include_url=False))
         raise SettingsInvalid(f"the configuration cannot be used: {problems}") from error
     except ValueError as error:
         raise SettingsInvalid(f"the configuration file cannot be read: {error}") from error
+
+
+def _checked(settings: Settings) -> Settings:
+    """Raise SettingsInvalid where inboxes and queues do not go together."""
+    lanes = settings.all_lanes
+    if (settings.inbox, settings.queue) != (lanes[0].inbox, lanes[0].queue):
+        raise SettingsInvalid("give either inbox and queue, or lanes; found both", field="lanes")
+    for lane in lanes:
+        if lane.queue is not None and s3_place(lane.inbox) is None:
+            raise SettingsInvalid(
+                f"the inbox {lane.inbox} is a folder, which no queue announces; leave out the queue, or name an inbox"
+                " such as s3://bucket/inbox",
+                field="queue",
+            )
+        if lane.queue is None and settings.scan_seconds == 0:
+            raise SettingsInvalid(
+                f"scan_seconds is off, and no queue announces what comes into {lane.inbox}; give a queue, or a time",
+                field="scan_seconds",
+            )
+    for name in ("inbox", "queue"):
+        named = [getattr(lane, name) for lane in lanes if getattr(lane, name) is not None]
+        if len(set(named)) < len(named):
+            raise SettingsInvalid(f"two lanes have the same {name}; give each its own", field="lanes")
+    return settings
 
 
 def _told(fault: "ErrorDetails") -> str:

@@ -68,6 +68,9 @@ class SqsQueue:
             times = message.get("Attributes", {}).get("ApproximateReceiveCount", "1")
             body = message.get("Body", "").encode("utf-8", "surrogatepass")
             return Message(body=body, receipt=message["ReceiptHandle"], times=int(times))
+        if "json" not in answer["ResponseMetadata"]["HTTPHeaders"].get("content-type", ""):
+            # boto3 takes the page of a proxy for an empty queue
+            raise QueueUnavailable(f"what answers at {self.url} is no queue; correct the URL")
         return None
 
     def extend(self, message: Message, seconds: int) -> None:

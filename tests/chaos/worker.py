@@ -8,14 +8,16 @@ from pathlib import Path
 from types import FrameType
 
 from store.bucket import Bucket
-from store.location import open_bucket
+from store.location import DEFAULTS, open_bucket
+from store.s3options import S3Options
 from tests.chaos.crashes import Doom, DoomedBucket, Fate
 from tests.chaos.diary import Diary
 from tests.chaos.studio import SleepingStudio
 from watcher import hall as rooms
+from watcher import place
 from watcher.hall import Hall, configured_styles
 from watcher.logs import set_up_logging
-from watcher.settings import load_settings
+from watcher.settings import LaneSettings, load_settings
 
 _log = logging.getLogger("imagegen.chaos")
 
@@ -23,7 +25,8 @@ _log = logging.getLogger("imagegen.chaos")
 def main() -> None:
     """Serve until SIGTERM, or with --once until nothing more can be decided without waiting."""
     arguments = _arguments()
-    settings = load_settings(inbox=arguments.inbox, outbox=arguments.outbox)
+    lane = LaneSettings(inbox=arguments.inbox, queue=arguments.queue)
+    settings = load_settings(None, [lane], outbox=arguments.outbox)
     set_up_logging(settings.log_level)
     diary = Diary(arguments.diary)
     if arguments.fate is not None:
@@ -31,18 +34,14 @@ def main() -> None:
     hall = Hall(settings, lambda settings: SleepingStudio(settings.drawing, configured_styles(settings), diary))
     _stop_on_sigterm(hall)
     _log.info("ready to be stopped", extra={"action": "started"})
-    hall.leases.start()
-    hall.doorbell.start()
-    try:
-        hall.rounds.drain() if arguments.once else hall.rounds.serve()
-    finally:
-        hall.doorbell.stop()
-        hall.leases.stop()
+    with hall.lanes.open():
+        hall.lanes.drain() if arguments.once else hall.lanes.serve()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inbox", required=True)
+    parser.add_argument("--queue")
     parser.add_argument("--outbox", required=True)
     parser.add_argument("--diary", type=Path, required=True, help="file that a dying process writes to")
     parser.add_argument("--fate", type=Fate.parse, help="POINT:N, where this worker dies")
@@ -53,11 +52,11 @@ def _arguments() -> argparse.Namespace:
 def _doom(fate: Fate, diary: Diary) -> None:
     doom = Doom(fate, diary)
 
-    def open_doomed(location: str, *, make: bool = False) -> Bucket:
+    def open_doomed(location: str, *, make: bool = False, s3: S3Options = DEFAULTS) -> Bucket:
         open_bucket(location, make=make)
         return DoomedBucket(Path(location).expanduser().resolve(), doom)
 
-    rooms.open_bucket = open_doomed
+    rooms.open_bucket = place.open_bucket = open_doomed
 
 
 def _stop_on_sigterm(hall: Hall) -> None:

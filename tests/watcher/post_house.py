@@ -92,6 +92,7 @@ def build_post(
         door,
         slots,
         ear,
+        receipts,
         Deliveries(queue, receipts, door.forget),
         Finds(house.inbox, cancels, clock, scan_seconds=scan_seconds, jitter=lambda: 0.0),
         ForeignMessages(place),

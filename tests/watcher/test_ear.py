@@ -51,7 +51,7 @@ MESSAGE = Message(body=b"{}", receipt="r")
 
 def open_ear(queue: SlowQueue, bell: Bell, window: Window | None = None) -> tuple[Ear, Listening]:
     listening = Listening(window or Window(1, lambda: None), ("a",))
-    ear = Ear("a", queue, listening, VISIBILITY, bell)
+    ear = Ear("a", queue, listening, VISIBILITY, bell, FakeClock())
     ear.start()
     return ear, listening
 
@@ -87,10 +87,23 @@ def test_an_empty_queue_one_that_is_away_and_a_bug_are_answers_too(answer: Excep
     queue, bell = SlowQueue(answer), Bell()
     queue.go.set()
     ear, _ = open_ear(queue, bell)
-    ear.listen(20)
+    ear.listen(0)
     assert bell.rung.wait(60)
     assert ear.take() == Heard(problem=told)
     ear.close()
+
+
+def test_a_queue_that_answers_at_once_that_it_is_empty_is_not_asked_again_before_the_time_of_a_poll() -> None:
+    queue, bell = SlowQueue(), Bell()
+    queue.go.set()
+    ear, _ = open_ear(queue, bell)
+    ear.listen(20)
+    assert queue.asked.wait(60)
+    assert ear.take() is None
+    ear.close()
+    ear._thread.join(60)
+    assert not bell.rung.is_set()
+    assert queue.polls == 1
 
 
 def test_a_message_that_comes_after_the_end_is_given_back() -> None:

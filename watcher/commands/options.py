@@ -12,6 +12,12 @@ Config = Annotated[Path | None, typer.Option("--config", help="Configuration fil
 InboxOption = Annotated[
     str | None, typer.Option("--inbox", help="Where requests come in: a folder, or s3://bucket/prefix.")
 ]
+InboxOptions = Annotated[
+    list[str] | None, typer.Option("--inbox", help="Where requests come in; may be repeated, each with its --queue.")
+]
+QueueOptions = Annotated[
+    list[str] | None, typer.Option("--queue", help="URL of the queue that announces an inbox in S3.")
+]
 OutboxOption = Annotated[
     str | None, typer.Option("--outbox", help="Where results go: a folder, or s3://bucket/prefix.")
 ]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import zip_longest
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -14,7 +15,7 @@ import typer
 
 from store.errors import KeyNotFound, SettingsInvalid
 from store.outbox import Outbox
-from watcher.commands.options import EXIT_PENDING, Config, InboxOption, ModelsOption, OutboxOption
+from watcher.commands.options import EXIT_PENDING, Config, InboxOptions, ModelsOption, OutboxOption, QueueOptions
 from watcher.commands.supervise import supervise
 from watcher.commands.tables import pending_table, results_table, wide_console
 from watcher.conditions import require_conditions
@@ -24,14 +25,15 @@ from watcher.hall import Hall
 from watcher.logs import set_up_logging
 from watcher.names import request_id, shown
 from watcher.rounds import Drained
-from watcher.settings import Settings, load_settings
+from watcher.settings import LaneSettings, Settings, load_settings
 from watcher.worker import Worker
 
 _log = logging.getLogger("imagegen.run")
 
 
 def run(
-    inbox: InboxOption = None,
+    inbox: InboxOptions = None,
+    queue: QueueOptions = None,
     outbox: OutboxOption = None,
     once: Annotated[bool, typer.Option("--once", help="End when nothing more can be decided without waiting.")] = False,
     workers: Annotated[
@@ -47,20 +49,44 @@ def run(
     one ends at once.  With --once: exit code 0 when all is settled (rejections too), 3 when something
     is still pending, which is then listed with its reason.  With --workers: this process draws nothing,
     starts a dead worker again and kills one that hangs; exit code 1 when a worker fails again and again.
+    With --queue: an inbox in S3 is announced by that queue; several pairs of --inbox and --queue are served
+    by the same worker.
     """
-    settings = load_settings(config, inbox=inbox, outbox=outbox, models=models)
+    lanes = _lanes(inbox or [], queue or [])
+    settings = load_settings(config, lanes, queue=None if lanes else _only(queue), outbox=outbox, models=models)
     set_up_logging(settings.log_level)
     if workers is None:
         _work(settings, once=once, pulse=pulse)
     elif once:
         raise SettingsInvalid("--once ends with one worker; leave out --workers or --once", field="workers")
     else:
-        options = _options(inbox=inbox, outbox=outbox, models=models, config=config)
+        options = _options(inbox=inbox, queue=queue, outbox=outbox, models=models, config=config)
         raise typer.Exit(supervise(settings, workers, options))
 
 
-def _options(**given: str | Path | None) -> tuple[str, ...]:
-    return tuple(f"--{name}={value}" for name, value in given.items() if value is not None)
+def _options(**given: str | Path | list[str] | None) -> tuple[str, ...]:
+    """The options as they came; of those that may be repeated, the n-th inbox goes with the n-th queue."""
+    listed = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+    return tuple(f"--{name}={one}" for name, values in listed.items() for one in values if one is not None)
+
+
+def _lanes(inboxes: list[str], queues: list[str]) -> tuple[LaneSettings, ...]:
+    if not inboxes:
+        return ()
+    if queues and len(queues) != len(inboxes):
+        raise SettingsInvalid(
+            f"found {len(inboxes)} --inbox and {len(queues)} --queue; give each inbox its queue, in the same order,"
+            " or none of them",
+            field="queue",
+        )
+    pairs = zip_longest(inboxes, queues)
+    return tuple(LaneSettings(inbox=inbox, queue=queue) for inbox, queue in pairs if inbox is not None)
+
+
+def _only(queues: list[str] | None) -> str | None:
+    if queues and len(queues) > 1:
+        raise SettingsInvalid(f"found {len(queues)} --queue and no --inbox; name the inbox of each", field="queue")
+    return queues[0] if queues else None
 
 
 def _work(settings: Settings, *, once: bool, pulse: int | None) -> None:
@@ -69,24 +95,20 @@ def _work(settings: Settings, *, once: bool, pulse: int | None) -> None:
         require_conditions(settings, workers=1)
     _log.info(
         "watching %s; results go to %s; checkpoints: %s",
-        settings.inbox,
+        ", ".join(lane.inbox for lane in settings.all_lanes),
         settings.outbox,
         settings.models,
         extra={"action": "started"},
     )
     _stop_on_signals(hall, supervised=pulse is not None)
-    hall.leases.start()
-    hall.doorbell.start()
     try:
         # before torch is imported, which takes longer than a supervisor likes to wait for a sign
-        with nullcontext() if once else _beating(hall, settings, pulse):
+        with hall.lanes.open(), nullcontext() if once else _beating(hall, settings, pulse):
             if once:
-                _print_drained(hall.rounds.drain(), hall.service.outbox, settings.outbox)
+                _print_drained(hall.lanes.drain(), hall.outbox, settings.outbox)
             else:
-                hall.rounds.serve()
+                hall.lanes.serve()
     finally:
-        hall.doorbell.stop()
-        hall.leases.stop()
         _log.info("stopped", extra={"action": "stopped"})
 
 
@@ -98,7 +120,7 @@ def _beating(hall: Hall, settings: Settings, pipe: int | None) -> Iterator[None]
     seconds = WRITE_SECONDS if pipe is None else BEAT_SECONDS
 
     def beat() -> Beat:
-        return Beat(in_hand=activity.ids(), silence=activity.longest_silence(), problem=hall.rounds.problem)
+        return Beat(in_hand=activity.ids(), silence=activity.longest_silence(), problem=hall.lanes.problem)
 
     pulse = Pulse(beat, send, seconds)
     pulse.start()
