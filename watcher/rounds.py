@@ -21,6 +21,8 @@ from watcher.window import Window
 _log = logging.getLogger("imagegen.rounds")
 _PATIENT_ROUNDS = 3
 _TIDY_SECONDS = 600.0
+# tidying lists several prefixes: where scans are far apart, because lists are paid for, so is it
+_SCANS_A_TIDYING = 60
 _MOST_CONFLICTS = 1000
 # a longer scan waits for its turn: scanning then takes a tenth of the time at most
 _LONG_SCAN_SECONDS = 0.02
@@ -183,7 +185,7 @@ class Rounds:
         self._found = self._inbox.scan()
         self._cancels.attend(self._found)
         if before >= self._tidy_at:
-            self._tidy_at = before + _TIDY_SECONDS
+            self._tidy_at = before + max(_TIDY_SECONDS, _SCANS_A_TIDYING * self._pace.scan_seconds)
             self._inbox.tidy()
         self._door.retain(set(self._found.requests))
         now = self._clock.monotonic()
