@@ -122,7 +122,7 @@ def _disk(subject: str, folder: Path, settings: Settings) -> Iterator[Finding]:
 def _events(settings: Settings) -> str:
     inbox = folder_of(settings.inbox)
     if inbox is None:
-        return f"none, a list every {settings.scan_interval:g} s"
+        return f"none, a list every {settings.scan_interval(settings.inbox):g} s"
     kind = remote_kind(_existing(inbox))
     return f"none on {kind}, scanning only" if kind else "file events"
 

@@ -47,7 +47,6 @@ _SHOW_SECONDS, _SHOW_SECONDS_IN_S3 = 0.25, 2.0
 _LONGEST_BUSY_SECONDS = 15.0
 # how long a lane waits for a slot that another one may give up
 _SLOT_SECONDS = 1.0
-_TIDY_SECONDS, _TIDY_SECONDS_IN_S3 = 600.0, 3600.0
 
 
 class Rings(Bell, Protocol):
@@ -169,12 +168,11 @@ def _service(lane: LaneSettings, place: InboxPlace, outbox: Outbox, common: Comm
 
 
 def _rounds(lane: Lane, bell: Bell, obstacle: Callable[[], str | None], common: Common) -> Rounds:
-    settings, is_folder = common.settings, s3_place(lane.name) is None
+    settings = common.settings
     pace = Pace(
         scan_seconds=settings.scan_interval(lane.name),
         cancel_seconds=settings.cancel_seconds,
         slot_seconds=_SLOT_SECONDS if len(settings.all_lanes) > 1 else 0.0,
-        tidy_seconds=_TIDY_SECONDS if is_folder else _TIDY_SECONDS_IN_S3,
     )
     return Rounds(lane, common.window, bell, common.clock, obstacle=obstacle, pace=pace)
 

@@ -21,6 +21,8 @@ from watcher.window import Window
 _log = logging.getLogger("imagegen.rounds")
 _PATIENT_ROUNDS = 3
 _TIDY_SECONDS = 600.0
+# tidying lists several prefixes: where scans are far apart, because lists are paid for, so is it
+_SCANS_A_TIDYING = 60
 _MOST_CONFLICTS = 1000
 # a longer scan waits for its turn: scanning then takes a tenth of the time at most
 _LONG_SCAN_SECONDS = 0.02
@@ -44,14 +46,12 @@ class Pace:
     """The longest time between two scans, in seconds.
 
     cancel_seconds: how long a cancel waits for a request that is not there.  slot_seconds: how long to wait
-    for a slot, where lanes share the window.  tidy_seconds: the time between two clearings; where it is long
-    because lists are paid for, the first one is put off as well.
+    for a slot, where lanes share the window.
     """
 
     slot_seconds: float = 0.0
     scan_seconds: float = 5.0
     cancel_seconds: float = 600.0
-    tidy_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,6 @@ class Rounds:
         self._failed: str | None = None
         self._is_stale = False
         self._scan_again_at = self._tidy_at = clock.monotonic()
-        if pace.tidy_seconds > _TIDY_SECONDS:
-            self._tidy_at += pace.tidy_seconds
         self._pending: dict[str, Pending] = {}
         self._is_full = False
 
@@ -187,7 +185,7 @@ class Rounds:
         self._found = self._inbox.scan()
         self._cancels.attend(self._found)
         if before >= self._tidy_at:
-            self._tidy_at = before + self._pace.tidy_seconds
+            self._tidy_at = before + max(_TIDY_SECONDS, _SCANS_A_TIDYING * self._pace.scan_seconds)
             self._inbox.tidy()
         self._door.retain(set(self._found.requests))
         now = self._clock.monotonic()

@@ -1,6 +1,7 @@
 """What a message says: the objects an S3 event announces, in whatever envelope it came."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ _VERSION = "2."
 _CREATED = "ObjectCreated:"
 _CEPH = "ceph:s3"
 _SHOWN = 200
+_ENCODED = re.compile(r"[!-~]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,9 @@ def _from_event_bridge(message: Mapping[str, Any]) -> Record:
 
 
 def _decoded(key: str) -> str:
+    if not _ENCODED.fullmatch(key):
+        # some servers encode nothing; no encoding leaves a blank or a letter beyond ASCII
+        return key
     try:
         return unquote_plus(key, errors="strict")
     except UnicodeDecodeError as error:

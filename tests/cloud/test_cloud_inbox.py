@@ -44,7 +44,7 @@ class Ground:
     def drain(self, **more: Any) -> list[str]:
         """Draw what can be drawn; the names that stay."""
         hall = self.hall(**more)
-        return [pending.name for pending in hall.rounds.drain().pending]
+        return [pending.name for pending in hall.lanes.drain().pending]
 
     def drop(self, identifier: str, **fields: Any) -> None:
         self.incoming.put(f"{identifier}.json", json.dumps(SMALL | fields).encode())
@@ -104,7 +104,7 @@ def test_the_state_of_an_inbox_lies_outside_of_what_is_announced(ground: Ground)
     ground.drop("cake")
     seen: set[str] = set()
     hall = ground.hall()
-    hall.rounds.drain()
+    hall.lanes.drain()
     seen.update(ground.incoming.list(recursive=True))
     assert seen == set()
 
@@ -263,13 +263,15 @@ class _Served:
 
     def __init__(self, hall: Hall) -> None:
         self._hall = hall
-        self._thread = threading.Thread(target=hall.rounds.serve)
+        self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self) -> None:
-        self._hall.leases.start()
         self._thread.start()
 
     def __exit__(self, *error: object) -> None:
         self._hall.stop()
         self._thread.join()
-        self._hall.leases.stop()
+
+    def _serve(self) -> None:
+        with self._hall.lanes.open():
+            self._hall.lanes.serve()

@@ -10,7 +10,9 @@ from store.digest import Digest
 from store.errors import SettingsInvalid, StoreUnavailable
 from store.manifest import ResultManifest
 from store.memory import MemoryBucket
+from tests.clock import FakeBell
 from tests.watcher.house import Pen, build, picture, request_bytes
+from watcher.alarm import Alarm
 from watcher.names import request_id
 from watcher.rounds import Pace, Rounds
 from watcher.window import Window
@@ -421,3 +423,41 @@ def test_a_reference_that_comes_while_its_request_is_looked_at_is_not_missed() -
     house.drop("a.json", request_bytes(reference_image={"name": "cup.png", "sha256": Digest.of(picture())}))
     assert house.rounds.drain().pending == ()
     assert house.result("a").branch == "image2image"
+
+
+class CountsLists(MemoryBucket):
+    """A store that is paid by the list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lists = 0
+
+    def list(self, prefix: str = "", **how: Any) -> list[str]:
+        self.lists += 1
+        return super().list(prefix, **how)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0])
+def test_an_idle_worker_lists_a_bucket_less_than_once_a_minute(fraction: float) -> None:
+    incoming, outgoing = CountsLists(), CountsLists()
+    house = build(incoming=incoming, outgoing=outgoing)
+    alarm, lasting = Alarm(jitter=lambda: fraction), 3600.0
+    end = house.clock.seconds + lasting
+
+    class Idle(FakeBell):
+        def wait(self, seconds: float) -> None:
+            super().wait(alarm.lengthened(seconds))
+            if house.clock.seconds >= end:
+                rounds.stop()
+
+    bell = Idle(house.clock)
+    rounds = Rounds(
+        house.lane,
+        Window(1, bell.ring),
+        bell,
+        house.clock,
+        obstacle=lambda: None,
+        pace=Pace(scan_seconds=60),
+    )
+    rounds.serve()
+    assert 0 < incoming.lists + outgoing.lists <= lasting / 60

@@ -156,3 +156,9 @@ def test_a_key_that_is_not_utf8_is_not_guessed_at() -> None:
 )
 def test_no_message_whatever_raises(body: bytes) -> None:
     assert isinstance(read_message(body), Events | Foreign | TestEvent)
+
+
+def test_a_key_that_no_encoding_could_have_left_is_taken_as_it_is() -> None:
+    message = json.loads(direct("inbox/a.json"))
+    message["Records"][0]["s3"]["object"]["key"] = "inbox/딸기 케이크+1%.json"
+    assert [record.key for record in records(json.dumps(message))] == ["inbox/딸기 케이크+1%.json"]
