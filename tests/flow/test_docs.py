@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -65,6 +66,13 @@ def test_every_command_in_the_documents_is_understood(text: str) -> None:
         else:
             assert program.removeprefix(".venv/bin/") == "imagegen"
             parse(arguments)
+
+
+@pytest.mark.parametrize("text", blocks("bash", "cloud"))
+def test_every_command_for_the_cloud_can_be_read_by_a_shell(text: str) -> None:
+    assert subprocess.run(["bash", "-n", "-c", text], check=False).returncode == 0
+    for template in re.findall(r"--template-file (\S+)", text):
+        assert (ROOT / template).is_file()
 
 
 def parse(arguments: list[str]) -> None:
