@@ -37,15 +37,16 @@ class SleepingDrawing(BaseNode):
     makes: ClassVar[tuple[str, ...]] = ("models", "pictures")
     draws: ClassVar[bool] = True
 
-    def __init__(self, studio: Studio, diary: Diary) -> None:
+    def __init__(self, studio: Studio, diary: Diary, step_seconds: float) -> None:
         super().__init__(studio)
         self._diary = diary
+        self._step_seconds = step_seconds
 
     def run(self, state: State, progress: Progress) -> Done:
         """Make pictures."""
         steps, size = state.sampling.steps, state.sampling.size
         for step in range(1, steps + 1):
-            time.sleep(STEP_SECONDS)
+            time.sleep(self._step_seconds)
             progress.step(self.name, step, steps)
             if POISON in state.request.metadata:
                 self._diary.die(POISON, str(state.request.metadata[POISON]))
@@ -94,7 +95,7 @@ class NoGuard(BaseNode):
 class SleepingStudio:
     """What a worker draws with."""
 
-    def __init__(self, config: DrawingConfig, styles: Styles, diary: Diary) -> None:
+    def __init__(self, config: DrawingConfig, styles: Styles, diary: Diary, step_seconds: float = STEP_SECONDS) -> None:
         no_checkpoints: Any = None
         studio = Studio(
             config=config,
@@ -105,7 +106,7 @@ class SleepingStudio:
         )
         kinds = (Prompting, Preprocessing, NoEdges, NoGuard, Postprocessing)
         nodes: dict[str, BaseNode] = {kind.name: kind(studio) for kind in kinds}
-        nodes |= {kind.name: kind(studio, diary) for kind in (SleepingText2Image, SleepingImage2Image)}
+        nodes |= {kind.name: kind(studio, diary, step_seconds) for kind in (SleepingText2Image, SleepingImage2Image)}
         self._turnstile = Turnstile()
         self._workflow = Workflow(BRANCHES, nodes, self._turnstile, RESULT)
 

@@ -12,7 +12,7 @@ from store.location import DEFAULTS, open_bucket
 from store.s3options import S3Options
 from tests.chaos.crashes import Doom, DoomedBucket, Fate
 from tests.chaos.diary import Diary
-from tests.chaos.studio import SleepingStudio
+from tests.chaos.studio import STEP_SECONDS, SleepingStudio
 from watcher import hall as rooms
 from watcher import place
 from watcher.hall import Hall, configured_styles
@@ -31,7 +31,9 @@ def main() -> None:
     diary = Diary(arguments.diary)
     if arguments.fate is not None:
         _doom(arguments.fate, diary)
-    hall = Hall(settings, lambda settings: SleepingStudio(settings.drawing, configured_styles(settings), diary))
+    hall = Hall(
+        settings, lambda one: SleepingStudio(one.drawing, configured_styles(one), diary, arguments.step_seconds)
+    )
     _stop_on_sigterm(hall)
     _log.info("ready to be stopped", extra={"action": "started"})
     with hall.lanes.open():
@@ -45,6 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--outbox", required=True)
     parser.add_argument("--diary", type=Path, required=True, help="file that a dying process writes to")
     parser.add_argument("--fate", type=Fate.parse, help="POINT:N, where this worker dies")
+    parser.add_argument("--step-seconds", type=float, default=STEP_SECONDS)
     parser.add_argument("--once", action="store_true")
     return parser.parse_args()
 
