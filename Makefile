@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 TEST_READY := $(VENV)/test-ready
 
-.PHONY: run test test-long chaos check bench clean
+.PHONY: run test test-long chaos chaos-cloud check bench clean
 
 run: $(READY)
 	mkdir -p inbox
@@ -20,6 +20,9 @@ test-long: $(TEST_READY)
 
 chaos: $(TEST_READY)
 	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos.storm
+
+chaos-cloud: $(TEST_READY)
+	HF_HUB_OFFLINE=1 $(BIN)/python -m tests.chaos.cloud_storm
 
 check: $(TEST_READY)
 	$(BIN)/ruff check .

@@ -7,9 +7,35 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from tests.chaos.crashes import Fate
-from tests.chaos.ground import Ground
+from tests.chaos.diary import Diary
+
+
+class Place(Protocol):
+    """Where workers work: two locations, perhaps a queue, and where they write down what happens to them."""
+
+    @property
+    def inbox(self) -> object:
+        """A folder, or a location in S3."""
+
+    @property
+    def outbox(self) -> object:
+        """A folder, or a location in S3."""
+
+    @property
+    def queue(self) -> str | None:
+        """The queue that announces the inbox."""
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs."""
+
+    @property
+    def diary(self) -> Diary:
+        """What processes write down as they die."""
+
 
 _ROOT = Path(__file__).parents[2]
 _STOP_SECONDS = 30
@@ -19,7 +45,7 @@ class Crew:
     """Starts workers, signals them, and remembers how they ended."""
 
     def __init__(
-        self, ground: Ground, size: int, settings: Mapping[str, str], fate: Callable[[], Fate | None] = lambda: None
+        self, ground: Place, size: int, settings: Mapping[str, str], fate: Callable[[], Fate | None] = lambda: None
     ) -> None:
         """settings: as IMAGEGEN_… variables, without the prefix; fate: where the next worker to start dies."""
         self._ground = ground
@@ -101,6 +127,7 @@ class Crew:
         ground, fate = self._ground, None if more else self._fate()
         command = [sys.executable, "-m", "tests.chaos.worker", *more, "--diary", str(ground.diary.path)]
         command += ["--inbox", str(ground.inbox), "--outbox", str(ground.outbox)]
+        command += [] if ground.queue is None else ["--queue", ground.queue]
         command += [] if fate is None else ["--fate", str(fate)]
         self._started += 1
         log = ground.logs / f"worker-{self._started:03}.log"

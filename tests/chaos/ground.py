@@ -28,6 +28,11 @@ class Ground:
         return self.folder / "outbox"
 
     @property
+    def queue(self) -> None:
+        """Nothing announces a folder."""
+        return None
+
+    @property
     def logs(self) -> Path:
         return self.folder / "logs"
 

@@ -91,8 +91,13 @@ class Proxy:
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its base names it
                 pass
 
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """Clients that are killed hang up; that is what they are killed for."""
+
+        self._server = Server((HOST, 0), Handler)
         self.address = replace(target, url=f"http://{HOST}:{self._server.server_address[1]}")
 
     @contextmanager
