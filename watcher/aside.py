@@ -7,7 +7,7 @@ from typing import Literal
 
 from store.errors import KeyNotFound
 from watcher.cancel import CANCEL_SUFFIX, cancel_names
-from watcher.names import SUFFIX, belongs_to, request_id
+from watcher.names import SUFFIX, belongs_to, kept_name, request_id
 from watcher.place import InboxPlace
 from watcher.redriven import RedriveNotes, beginning_of_all_alike, others_wait
 
@@ -35,8 +35,8 @@ class Aside:
         folder = self._folder(where, identifier)
         # the request goes last: a crash before that is mended by the next look, which finds it decided
         for own in [*self._files_of(name, identifier), *cancel_names(name)]:
-            self._move(self._place.incoming + own, folder + own)
-        moved = PutAside(name=name, key=folder + name)
+            self._move(self._place.incoming + own, folder + kept_name(own))
+        moved = PutAside(name=name, key=folder + kept_name(name))
         if self._move(self._place.incoming + name, moved.key):
             return moved
         # whoever comes second leaves no empty folder
@@ -45,11 +45,11 @@ class Aside:
 
     def put_alone(self, where: Where, name: str, identifier: str) -> None:
         """Move one file that belongs to an id."""
-        self._move(self._place.incoming + name, self._folder(where, identifier) + name)
+        self._move(self._place.incoming + name, self._folder(where, identifier) + kept_name(name))
 
     def quarantine(self, aside: PutAside) -> None:
         """Move a request that was archived into quarantine."""
-        self._move(aside.key, self._folder("quarantine", request_id(aside.name)) + aside.name)
+        self._move(aside.key, self._folder("quarantine", request_id(aside.name)) + kept_name(aside.name))
         self._place.bucket.delete(aside.key)
 
     def _folder(self, where: Where, identifier: str) -> str:

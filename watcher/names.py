@@ -11,6 +11,8 @@ _ID = re.compile(ID_PATTERN)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HASHED = "n-"
 _HASH_DIGITS = 16
+_LONGEST_NAME = 255
+_LONGEST_ENDING = 16
 
 
 def is_request(name: str) -> bool:
@@ -29,6 +31,18 @@ def request_id(name: str) -> str:
 def belongs_to(name: str, identifier: str) -> bool:
     """Whether a file is a request's own, to be archived with it: `<id>.<anything>`, but no request itself."""
     return name.startswith(f"{identifier}.") and not is_request(name)
+
+
+def kept_name(name: str) -> str:
+    """The name under which a file is put aside: its own, or a hash of one that is longer than any folder takes.
+
+    A request keeps its id under either.  S3 takes names of up to 1,024 bytes, but not with our prefixes before them.
+    """
+    if len(os.fsencode(name)) <= _LONGEST_NAME:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    ending = dot + ending if stem and len(os.fsencode(ending)) <= _LONGEST_ENDING else ""
+    return _HASHED + Digest.of(os.fsencode(name))[:_HASH_DIGITS] + ending
 
 
 def shown(name: str) -> str:

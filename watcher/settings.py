@@ -112,7 +112,10 @@ class Settings(BaseSettings):
         """Seconds between two looks at an inbox, 0 for none: S3 is paid by the list."""
         if self.scan_seconds is not None:
             return self.scan_seconds
-        return _FOLDER_SCAN if s3_place(inbox) is None else _S3_SCAN
+        if s3_place(inbox) is None:
+            return _FOLDER_SCAN
+        # where queues tell of what comes, a worker lists once a minute in all, however many lanes it has
+        return _S3_SCAN * sum(lane.queue is not None for lane in self.all_lanes) or _S3_SCAN
 
     @model_validator(mode="before")
     @classmethod

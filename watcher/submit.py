@@ -13,11 +13,13 @@ from pipeline.clock import Clock
 from store.bucket import Bucket
 from store.digest import Digest
 from store.errors import InvalidField, StoreError
+from store.location import folder_of
 from store.manifest import ResultManifest
 from store.outbox import Outbox
 from watcher.names import SUFFIX
 
-_LOOK_SECONDS = 0.2
+# S3 is paid by the look
+_LOOK_SECONDS, _LOOK_SECONDS_IN_S3 = 0.2, 1.0
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -52,19 +54,25 @@ def await_result(
     show: Callable[[dict[str, JsonValue]], None],
     pause: Callable[[float], None],
     seconds: float,
+    every: float = _LOOK_SECONDS,
 ) -> ResultManifest | None:
     """Look until the result is there, showing live progress; None if it takes longer than so many seconds.
 
-    pause: sleeps for the seconds it is given.
+    pause: sleeps for the seconds it is given.  every: seconds between two looks, see look_seconds.
     """
-    for _ in range(max(1, round(seconds / _LOOK_SECONDS))):
+    for _ in range(max(1, round(seconds / every))):
         if outbox.has_result(identifier):
             return outbox.result(identifier)
         # there is none before the drawing begins and after it ends
         with contextlib.suppress(StoreError, ValueError):
             show(outbox.progress(identifier))
-        pause(_LOOK_SECONDS)
+        pause(every)
     return None
+
+
+def look_seconds(outbox: str) -> float:
+    """How long to pause between two looks for a result at this location."""
+    return _LOOK_SECONDS if folder_of(outbox) is not None else _LOOK_SECONDS_IN_S3
 
 
 def _read(reference: Path) -> bytes:

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import threading
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from store.errors import SettingsInvalid
+from store.errors import SettingsInvalid, StoreUnavailable
 from store.location import open_bucket
 from store.manifest import ResultManifest
 from store.outbox import Outbox
@@ -21,7 +22,9 @@ from tests.cloud.servers import Address
 from tests.watcher.house import picture
 from watcher.cli import app
 from watcher.conditions import require_conditions
+from watcher.doctor import examine
 from watcher.hall import Hall, configured_styles
+from watcher.names import request_id
 from watcher.settings import Settings, load_settings
 
 SMALL: dict[str, Any] = {"prompt": "딸기 케이크", "style": "anime", "width": 64, "height": 64, "steps": 2}
@@ -70,6 +73,15 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> A
 @pytest.fixture
 def ground(server: Address, tmp_path: Path) -> Ground:
     root = s3_bucket(server).address
+    return Ground(f"{root}inbox", f"{root}outbox", tmp_path)
+
+
+@pytest.fixture
+def ministack_ground(ministack: Address, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ground:
+    # SeaweedFS takes only 255 bytes between two slashes
+    for name, value in ministack.environment().items():
+        monkeypatch.setenv(name, value)
+    root = s3_bucket(ministack).address
     return Ground(f"{root}inbox", f"{root}outbox", tmp_path)
 
 
@@ -162,6 +174,53 @@ def test_a_reference_that_is_too_large_is_not_even_read(ground: Ground, monkeypa
     error = ground.result("cake").error
     assert error is not None
     assert error.code == "reference_too_large"
+
+
+def test_a_reference_whose_name_came_decomposed_is_found(ground: Ground) -> None:
+    ground.incoming.put(unicodedata.normalize("NFD", "딸기.png"), picture())
+    named = {"name": unicodedata.normalize("NFC", "딸기.png"), "sha256": hashlib.sha256(picture()).hexdigest()}
+    ground.drop("cake", reference_image=named)
+    assert ground.drain() == []
+    assert ground.result("cake").branch == "image2image"
+
+
+@pytest.mark.parametrize(("steps", "where"), [(2, "archive/"), (0, "quarantine/")])
+def test_a_name_that_fills_what_s3_takes_is_settled_like_any_other(
+    ministack_ground: Ground, steps: int, where: str
+) -> None:
+    ground = ministack_ground
+    _, _, prefix = ground.inbox.removeprefix("s3://").partition("/")
+    stem = "x" * (1024 - len(f"{prefix}/.json"))
+    ground.drop(stem, steps=steps)
+    identifier = request_id(f"{stem}.json")
+    assert ground.drain() == []
+    assert ground.result(identifier).status == ("succeeded" if steps else "rejected")
+    assert ground.incoming.list() == []
+    state = open_bucket(f"{ground.inbox}.imagegen", s3=ground.settings().s3)
+    assert [key.rpartition("/")[2] for key in state.list(where, recursive=True)] == [f"{identifier}.json"]
+
+
+def test_a_submit_that_waits_shows_where_the_pictures_lie(ground: Ground) -> None:
+    with _Served(ground.hall(scan_seconds="1")):
+        submitted = ground.command("submit", "딸기", "--id", "cake", "--wait", "--timeout", "90")
+    assert submitted.exit_code == 0, submitted.output
+    path = ground.result("cake").images[0].path
+    assert f"{ground.outbox}/{path}" in submitted.output.replace("\n", "")
+
+
+@pytest.mark.long
+def test_the_doctor_tries_conditional_writes_and_leaves_nothing(ground: Ground) -> None:
+    found = {finding.subject: finding for finding in examine(ground.settings())}
+    assert [found[subject].well for subject in ("places", "inbox", "outbox")] == [True, True, True]
+    assert "conditional writes" in found["inbox"].found
+    assert ground.incoming.list(recursive=True) == ground.outgoing.list(recursive=True) == []
+
+
+def test_a_bucket_that_is_not_there_is_told_at_the_start(server: Address) -> None:
+    s3_bucket(server)
+    settings = load_settings(inbox="s3://nowhere-at-all/inbox", outbox="s3://pictures/outbox")
+    with pytest.raises(StoreUnavailable, match="'nowhere-at-all' is not there; create it"):
+        require_conditions(settings, workers=1)
 
 
 def test_the_commands_speak_of_s3_as_of_folders(ground: Ground, tmp_path: Path) -> None:

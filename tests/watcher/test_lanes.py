@@ -67,6 +67,12 @@ def test_a_scan_is_often_in_a_folder_and_rare_in_s3() -> None:
     assert (settings.scan_interval("inbox"), settings.scan_interval(A)) == (5.0, 60.0)
 
 
+def test_a_worker_with_several_queues_lists_no_more_often_than_with_one() -> None:
+    settings = load_settings(None, _lanes([A, B], [QA, QB]))
+    assert settings.scan_interval(A) == settings.scan_interval(B) == 120.0
+    assert load_settings(None, _lanes([A, B], [])).scan_interval(A) == 60.0
+
+
 @pytest.mark.parametrize(
     ("lanes", "told"),
     [

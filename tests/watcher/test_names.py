@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from watcher.names import belongs_to, is_request, request_id, shown
+from watcher.names import belongs_to, is_request, kept_name, request_id, shown
 
 
 @pytest.mark.parametrize("name", ["a.json", "딸기.json", "a.b.json", "-.json"])
@@ -43,3 +43,20 @@ def test_files_behind_the_id_belong_to_the_request_but_requests_do_not() -> None
     assert belongs_to("a.png", "a")
     assert not belongs_to("ab.png", "a")
     assert not belongs_to("a.b.json", "a")
+
+
+@pytest.mark.parametrize("name", ["a.json", "딸기.json", "x" * 250 + ".json", ".png"])
+def test_a_name_that_any_folder_takes_is_kept(name: str) -> None:
+    assert kept_name(name) == name
+
+
+@pytest.mark.parametrize("stem", ["x" * 900, "딸기" * 150, "x" * 251])
+def test_a_request_with_a_longer_name_keeps_its_id_under_a_short_one(stem: str) -> None:
+    kept = kept_name(f"{stem}.json")
+    assert len(kept.encode()) <= 255
+    assert is_request(kept)
+    assert request_id(kept) == request_id(f"{stem}.json")
+
+
+def test_an_ending_that_is_long_itself_is_not_kept() -> None:
+    assert len(kept_name("a." + "x" * 900)) <= 255

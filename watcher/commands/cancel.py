@@ -14,7 +14,7 @@ from watcher.cancel import CANCEL_SUFFIX, cancelled_id
 from watcher.commands.options import EXIT_FAILED, EXIT_PENDING, Config, InboxOption, OutboxOption
 from watcher.names import SUFFIX
 from watcher.settings import load_settings
-from watcher.submit import await_result
+from watcher.submit import await_result, look_seconds
 
 
 def cancel(
@@ -36,7 +36,10 @@ def cancel(
     results = Outbox(open_bucket(settings.outbox, s3=settings.s3))
     codes = {cancelled_id(name): _cancel(incoming, results, name) for name in names}
     if wait:
-        codes |= {identifier: _await(results, identifier, timeout) for identifier, code in codes.items() if not code}
+        every = look_seconds(settings.outbox)
+        codes |= {
+            identifier: _await(results, identifier, timeout, every) for identifier, code in codes.items() if not code
+        }
     for code in (EXIT_PENDING, EXIT_FAILED):
         if code in codes.values():
             raise typer.Exit(code)
@@ -61,8 +64,8 @@ def _cancel(incoming: Bucket, results: Outbox, name: str) -> int:
     return 0
 
 
-def _await(results: Outbox, identifier: str, seconds: float) -> int:
-    result = await_result(results, identifier, lambda progress: None, time.sleep, seconds)
+def _await(results: Outbox, identifier: str, seconds: float, every: float) -> int:
+    result = await_result(results, identifier, lambda progress: None, time.sleep, seconds, every)
     if result is None:
         _say(f"{identifier}: no result yet; is `imagegen run` up on this inbox and outbox?", problem=True)
         return EXIT_PENDING

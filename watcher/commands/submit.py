@@ -26,7 +26,7 @@ from watcher.commands.options import (
 )
 from watcher.names import SUFFIX, request_id
 from watcher.settings import load_settings
-from watcher.submit import await_result, drop, new_id
+from watcher.submit import await_result, drop, look_seconds, new_id
 
 console = Console()
 
@@ -69,7 +69,7 @@ def submit(
     drop(open_bucket(settings.inbox, make=True, s3=settings.s3), results, chosen, fields, reference)
     console.print(chosen, highlight=False)
     if wait:
-        _print_result(_wait_for(results, chosen, timeout), settings.outbox)
+        _print_result(_wait_for(results, chosen, timeout, look_seconds(settings.outbox)), settings.outbox)
 
 
 def _checked(identifier: str) -> str:
@@ -80,7 +80,7 @@ def _checked(identifier: str) -> str:
     return identifier
 
 
-def _wait_for(outbox: Outbox, identifier: str, seconds: float) -> ResultManifest | None:
+def _wait_for(outbox: Outbox, identifier: str, seconds: float, every: float) -> ResultManifest | None:
     with ProgressBar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("waiting for a worker", total=None)
 
@@ -94,7 +94,7 @@ def _wait_for(outbox: Outbox, identifier: str, seconds: float) -> ResultManifest
                 total=float(steps) if known and isinstance(steps, int) else None,
             )
 
-        return await_result(outbox, identifier, show, time.sleep, seconds)
+        return await_result(outbox, identifier, show, time.sleep, seconds, every)
 
 
 def _print_result(result: ResultManifest | None, outbox: str) -> None:
