@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from store.bucket import check_key
+from store.errors import InvalidKey
 from watcher.cancel import CANCEL_SUFFIX, is_cancel
 from watcher.names import SUFFIX, is_request
 from watcher.s3events import Events, Foreign, Record, TestEvent, read_message
 
 _MOST_OWNERS = 8
+_MOST_NAME_BYTES = 1024
+_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,9 @@ def announced(body: bytes, address: Address) -> Announced:
             others = {record.bucket for record in records} - {address.bucket}
             wrong = [f"an event of the bucket {bucket!r}; this inbox lies in {address.bucket!r}" for bucket in others]
             ours = [found for record in records if (found := _name(record, address)) is not None]
+            odd = [name for name in ours if not _can_be(name)]
+            wrong += [f"an event of {name[:_SHOWN]!r}, which is no name of a file" for name in odd]
+            ours = [name for name in ours if name not in odd]
             return Announced(
                 requests=tuple(dict.fromkeys(owner for name in ours for owner in _owners(name))),
                 files=tuple(ours),
@@ -51,6 +58,14 @@ def _name(record: Record, address: Address) -> str | None:
         return None
     name = record.key[len(address.prefix) :]
     return name if name and "/" not in name else None
+
+
+def _can_be(name: str) -> bool:
+    """Whether a file may have this name; whoever may write to the queue may write anything."""
+    try:
+        return len(check_key(name).encode()) <= _MOST_NAME_BYTES
+    except (InvalidKey, UnicodeEncodeError):
+        return False
 
 
 def _owners(name: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 
 from store.bucket import Bucket
-from store.errors import SettingsInvalid
+from store.errors import SettingsInvalid, StoreUnavailable
 from store.location import open_bucket, s3_place
 from store.s3probe import honours_create
 from watcher.place import open_place
@@ -16,10 +16,17 @@ _log = logging.getLogger("imagegen.conditions")
 def require_conditions(settings: Settings, workers: int) -> None:
     """Try each store in S3; raises SettingsInvalid where several workers would draw everything twice.
 
-    A single worker may work on such a store, and is warned.  Raises StoreUnavailable where one does not answer.
+    A single worker may work on such a store, and is warned.  Raises StoreUnavailable where one does not answer, unless
+    it is one inbox of several: the others need not wait for it.
     """
     for location, bucket, prefix in _stores(settings):
-        if honours_create(bucket, prefix):
+        try:
+            if honours_create(bucket, prefix):
+                continue
+        except StoreUnavailable as error:
+            if len(settings.all_lanes) == 1 or location == settings.outbox:
+                raise
+            _log.error("%s is left alone until it answers: %s", location, error.message, extra={"action": error.code})
             continue
         if workers > 1:
             raise SettingsInvalid(

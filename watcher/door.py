@@ -85,6 +85,7 @@ class Door:
     def close(self) -> None:
         """Start nothing more."""
         self._is_closed = True
+        self._window.poke()
 
     def prepare(self) -> None:
         """Make ready to draw."""
@@ -186,8 +187,11 @@ class Door:
     def _reserve(self, name: str, ready: Ready) -> bool:
         if ready.alone:
             # it may have killed its worker: nothing else is started until it has had the window to itself
-            return self._window.reserve_all(self._lane.name, name)
-        return self._window.reserve(self._lane.name, patience=self._patience)
+            return self._window.reserve_all(self._lane.name, name, patience=self._patience, is_over=self._is_over)
+        return self._window.reserve(self._lane.name, patience=self._patience, is_over=self._is_over)
+
+    def _is_over(self) -> bool:
+        return self._is_closed
 
     def _wait_after(self, claim: Claim) -> None:
         self._waits.after_attempt(claim.name, claim.attempt)

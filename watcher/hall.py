@@ -81,7 +81,7 @@ class Hall:
         self._sentinel = None if outgoing is None else Sentinel(outgoing, results, ".imagegen/sentinel")
         self.activity = Activity(clock)
         self.window = Window(settings.window, self._ring)
-        self._listening = Listening(self.window, names)
+        self._listening = Listening(self.window, [lane.inbox for lane in settings.all_lanes if lane.queue is not None])
         common = Common(
             settings=settings,
             clock=clock,

@@ -156,7 +156,8 @@ class Listener:
     def _attend(self, *, no_message: bool) -> None:
         """Attend to what messages announce and, when no message came, to what a scan found."""
         is_due = self._finds.are_due()
-        if is_due or len(self._deliveries) or (no_message and self._finds.names):
+        is_amiss = self._door.barred is not None or self._failed is not None
+        if is_due or is_amiss or len(self._deliveries) or (no_message and self._finds.names):
             self._door.barred = self._obstacle()
         if is_due:
             for name in self._finds.scan():

@@ -214,6 +214,9 @@ class Rounds:
         return False
 
     def _pause(self) -> float:
+        if self._is_full and self._pace.slot_seconds:
+            # it has waited, and goes on to do so: among several lanes only who waits gets its turn
+            return 0.0
         due = [pending.seconds for pending in self._pending.values()]
         if self._is_stale:
             due.append(self._scan_again_at - self._clock.monotonic())

@@ -12,6 +12,10 @@ from watcher.claim import Claim
 _log = logging.getLogger("imagegen.window")
 
 
+def _never() -> bool:
+    return False
+
+
 class Window:
     """As many slots as requests may be in hand; one request may have the whole window to itself.
 
@@ -64,21 +68,21 @@ class Window:
         with self._changed:
             return frozenset(name for owner, name in self._in_hand if owner == lane)
 
-    def reserve(self, lane: str, *, patience: float = 0.0) -> bool:
-        """Take a slot, which `start` uses or `give_back` frees; wait for one at most so many seconds."""
+    def reserve(self, lane: str, *, patience: float = 0.0, is_over: Callable[[], bool] = _never) -> bool:
+        """Take a slot, which `start` uses or `give_back` frees; wait for one at most so many seconds, or until over."""
         with self._changed:
             self._waiting.add(lane)
             self._changed.notify_all()
             try:
-                if not self._changed.wait_for(lambda: self._is_next(lane), patience):
-                    return False
+                self._changed.wait_for(lambda: is_over() or self._is_next(lane), patience)
+                taken = not is_over() and self._is_next(lane)
             finally:
                 self._waiting.discard(lane)
                 self._changed.notify_all()
-            self._reserved += 1
-            return True
+            self._reserved += taken
+            return taken
 
-    def reserve_all(self, lane: str, name: str) -> bool:
+    def reserve_all(self, lane: str, name: str, *, patience: float = 0.0, is_over: Callable[[], bool] = _never) -> bool:
         """Take the whole window for one request; where that is not possible yet, no other lane starts one until it is.
 
         `withdraw` ends that.
@@ -86,10 +90,10 @@ class Window:
         with self._changed:
             if self._alone is None:
                 self._alone = (lane, name)
-            if self._alone != (lane, name) or self._in_hand or self._reserved:
-                return False
-            self._reserved += 1
-            return True
+            self._changed.wait_for(lambda: is_over() or self._is_for(lane, name), patience)
+            taken = not is_over() and self._is_for(lane, name)
+            self._reserved += taken
+            return taken
 
     def withdraw(self, lane: str, is_over: Callable[[str], bool]) -> None:
         """Let others start again if the request of this lane that waits to be alone does so no more."""
@@ -105,6 +109,12 @@ class Window:
         """Free a slot that was reserved and not used."""
         with self._changed:
             self._reserved -= 1
+            self._changed.notify_all()
+        self._when_freed()
+
+    def poke(self) -> None:
+        """Whoever waits for a slot may be over."""
+        with self._changed:
             self._changed.notify_all()
 
     def start(self, lane: str, claim: Claim, carry: Callable[[Claim], None], ended: Callable[[Claim], None]) -> None:
@@ -126,6 +136,9 @@ class Window:
         if self._alone is not None and (self._alone in self._in_hand or self._alone[0] != lane):
             return 0
         return self._slots - len(self._in_hand) - self._reserved
+
+    def _is_for(self, lane: str, name: str) -> bool:
+        return self._alone == (lane, name) and not self._in_hand and not self._reserved
 
     def _is_next(self, lane: str) -> bool:
         before = sum(self._served.get(other, 0) < self._served.get(lane, 0) for other in self._waiting)

@@ -62,7 +62,8 @@ def test_every_command_in_the_documents_is_understood(text: str) -> None:
         if program == "make":
             assert set(arguments) <= set(MAKE_TARGETS)
         elif program.endswith("python"):
-            assert (ROOT / arguments[0]).is_file()
+            is_module = arguments[0] == "-m"
+            assert (ROOT / (arguments[1].replace(".", "/") + ".py" if is_module else arguments[0])).is_file()
         else:
             assert program.removeprefix(".venv/bin/") == "imagegen"
             parse(arguments)

@@ -319,6 +319,33 @@ def test_a_request_in_the_dead_letter_queue_is_found_by_the_scan() -> None:
     assert len(post.queue.dead) == 1
 
 
+def test_a_disk_that_was_full_for_a_while_does_not_leave_the_queue_unheard() -> None:
+    reasons: list[str | None] = ["no room"]
+    post = build_post(obstacle=lambda: reasons[0])
+    post.drop("a.json")
+    post.run(10)
+    assert post.listener.problem == "no room"
+    reasons[0] = None
+    post.until(lambda: is_done(post, "a.json"))
+    reasons[0] = "no room"
+    post.drop("b.json")
+    post.run(30)
+    post.house.drop("b.json")
+    post.queue.kept.clear()
+    post.run(VISIBILITY * 3)
+    reasons[0] = None
+    post.drop("c.json")
+    post.until(lambda: is_done(post, "c.json"))
+
+
+@pytest.mark.parametrize("name", ["a\\u0000.json", "\\ud800.json", "x" * 1100 + ".json"])
+def test_a_name_that_no_file_can_have_is_foreign_and_not_looked_at_for_ever(name: str) -> None:
+    post = build_post()
+    post.queue.send(direct("NAME").replace("NAME", name))
+    post.until(lambda: not post.queue.kept)
+    assert len(post.house.incoming.list(".imagegen/quarantine/messages/")) == 1
+
+
 class PassingFault(Pen):
     """The first attempt meets a passing error."""
 

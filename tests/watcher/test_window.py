@@ -126,6 +126,33 @@ def test_a_slot_goes_to_the_waiting_lane_that_was_served_the_longest_time_ago() 
     assert got == ["three", "two"]
 
 
+def test_who_is_over_waits_for_no_slot() -> None:
+    gate, over, answers = Gate(), threading.Event(), list[bool]()
+    with Window(1, gate.freed) as window:
+        start(window, gate, "a.json")
+
+        def wait() -> None:
+            answers.append(window.reserve("two", patience=60, is_over=over.is_set))
+            answers.append(window.reserve_all("two", "b.json", patience=60, is_over=over.is_set))
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        over.set()
+        window.poke()
+        thread.join(30)
+        assert answers == [False, False]
+        gate.open.set()
+
+
+def test_who_waits_to_be_alone_gets_the_window_as_soon_as_it_is_empty() -> None:
+    gate = Gate()
+    with Window(2, gate.freed) as window:
+        start(window, gate, "a.json")
+        gate.open.set()
+        assert window.reserve_all("two", "poison.json", patience=60)
+        window.start("two", claim("poison.json"), gate, gate.ended)
+
+
 def test_an_end_is_told_before_its_slot_is_free_and_again_after() -> None:
     gate = Gate()
     gate.open.set()
