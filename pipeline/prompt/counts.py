@@ -7,7 +7,7 @@ _NUMBERS = {
     "한": 1, "하나": 1, "두": 2, "둘": 2, "세": 3, "셋": 3, "네": 4, "넷": 4, "다섯": 5, "여섯": 6, "일곱": 7,
     "여덟": 8, "아홉": 9, "열": 10, "여러": 0, "몇": 0,
 }  # fmt: skip
-_WORDS = ("several", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMBER_WORDS = ("several", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _PLAIN = "마리|개|명|분|그루|대|권|벌|장|알|척|채|자루|통|줄|가지|포기|사람|송이|종류|종|인"
 _MEASURES = {
     "잔": "cup", "컵": "cup", "조각": "slice", "쪽": "slice", "병": "bottle", "그릇": "bowl", "공기": "bowl",
@@ -37,11 +37,16 @@ class Count:
     before_noun: bool
     length: int
 
+    @property
+    def words(self) -> str:
+        """The number alone."""
+        return NUMBER_WORDS[self.number] if self.number < len(NUMBER_WORDS) else str(self.number)
+
     def of(self, gloss: str) -> str:
         """The noun, counted: "two cats", "three cups of coffee"."""
         if self.number == 1 and not self.measure:
             return gloss
-        number = _WORDS[self.number] if self.number < len(_WORDS) else str(self.number)
+        number = self.words
         if not self.measure:
             return f"{number} {plural(gloss)}"
         measure = "glass" if self.measure == "cup" and gloss.endswith(_GLASSES) else self.measure

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.prompt.aspect import take_aspect
 from pipeline.prompt.assembly import Assembly
+from pipeline.prompt.cast import Cast
 from pipeline.prompt.english import read_english
 from pipeline.prompt.exclusions import take_exclusions
 from pipeline.prompt.hangul import has_hangul
-from pipeline.prompt.keywords import MAX_SUBJECT, Keywords, People
+from pipeline.prompt.keywords import MAX_SUBJECT, Keywords
 from pipeline.prompt.lexicon import Entry, Lexicon, load_lexicon
 from pipeline.prompt.matcher import Clause, Word
 from pipeline.prompt.overlay import take_lettering
-from pipeline.prompt.people import people_in_english, people_of
+from pipeline.prompt.persons import naming_persons
 from pipeline.prompt.phrases import Phrases, Slot
 from pipeline.prompt.signs import INTENTS, purpose_of, style_of
 
@@ -52,7 +53,8 @@ class KoreanExtractor:
             mood=reading.of("mood"),
             palette=reading.of("palette"),
             shot=", ".join(reading.of("shot")),
-            people="none" if "people" in unwanted else reading.people(),
+            persons=reading.persons(),
+            people="none" if "people" in unwanted else Cast.of(reading.persons()).people,
             purpose=purpose,
             style=style,
             style_explicit=explicit,
@@ -135,9 +137,10 @@ class _Reading:
     def of(self, slot: Slot) -> tuple[str, ...]:
         return tuple(self._phrases.slots.get(slot, ()))
 
-    def people(self) -> People:
-        found = people_of(self._phrases.people)
-        return found if found != "unspecified" else people_in_english(" ".join(self._english))
+    def persons(self) -> tuple[str, ...]:
+        """The phrases that name persons, those of one clause together."""
+        clauses = (" and ".join(clause) for clause in self._phrases.people)
+        return tuple(filter(None, (*clauses, *naming_persons(self._english))))
 
     def subject(self) -> tuple[str, tuple[str, ...], str]:
         """Subject, attributes and setting; what does not fit the subject becomes an attribute."""
@@ -164,7 +167,8 @@ def _joined(named: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _words(clause: str, lexicon: Lexicon) -> list[Word]:
-    return list(Clause(clause, lexicon).words())
+    # single spaces, and nothing whose small letter is longer than itself
+    return list(Clause(" ".join(_BETWEEN_CLAUSES.sub(" ", clause).split()), lexicon).words())
 
 
 def _is_style(thing: str, lexicon: Lexicon) -> bool:

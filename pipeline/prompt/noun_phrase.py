@@ -1,6 +1,6 @@
 """One noun phrase while it is being read: describing words, then nouns, then perhaps a count."""
 
-from pipeline.prompt.counts import Count
+from pipeline.prompt.counts import Count, plural
 from pipeline.prompt.matcher import Word
 from pipeline.prompt.phrases import ANIMATE, Slot, slot_of
 
@@ -8,6 +8,7 @@ _OF_PLACES = (
     "interior", "exterior", "entrance", "terrace", "background", "scenery", "view", "rooftop", "counter", "beach",
     "street", "village",
 )  # fmt: skip
+_MANY_ALREADY = ("person.group", "person.couple")
 _MADE_OF_WOOD = frozenset(("tableware", "home", "object"))
 
 
@@ -47,16 +48,17 @@ class NounPhrase:
         to, of = slot_of(group), self.slot
         if to == "lighting":
             return of in ("time_season", "lighting")
+        if self.group.startswith("person") and to == "setting":
+            # 바리스타 학원, 신부 대기실: whose place it is
+            return last.role == "none" and not self.waiting
         if of == "setting":
             return group.startswith("person") or (to == "setting" and _one_place(last, word))
         return of == to or (self.group == "holiday" and to == "subject")
 
-    def people(self) -> tuple[str, int] | None:
-        """The group of the person it speaks of, and how many there are; None where it speaks of none."""
-        if not self.group.startswith("person"):
-            return None
-        count = self.count or self._count_ahead
-        return self.group, count.number if count else 2 if self.nouns[-1].many else 1
+    @property
+    def is_person(self) -> bool:
+        """Whether the head is a person, or several."""
+        return bool(self.nouns) and self.group.startswith("person")
 
     def text(self) -> str:
         """The phrase in English, each word once: 딸기 생크림 딸기 케이크 needs one strawberry."""
@@ -66,7 +68,9 @@ class NounPhrase:
             parts[parts.index("tree")] = "wooden"
         phrase = " ".join(dict.fromkeys(piece for part in parts for piece in part.split(" ")))
         count = self.count or self._count_ahead
-        return count.of(phrase) if count else phrase
+        if count is None:
+            return plural(phrase) if self.nouns[-1].many and self.group not in _MANY_ALREADY else phrase
+        return f"{phrase} of {count.words}" if count.people and phrase.endswith("family") else count.of(phrase)
 
 
 def group_of(word: Word) -> str:

@@ -169,7 +169,7 @@ def test_without_people_the_photograph_keeps_them_out_too() -> None:
         ("a shiba inu reading a book under a cherry tree", ["no humans", "animal focus"]),
         ("안개 낀 숲 풍경", ["no humans", "scenery"]),
         ("대리석 위의 향수", ["no humans", "still life"]),
-        ("핑크 글리터 네일 손 클로즈업", ["pink glittering manicured nails"]),
+        ("핑크 글리터 네일 손 클로즈업", ["hand focus", "pink glittering manicured nails"]),
         ("사람 없이 깨끗한 피부", ["no humans"]),
         ("핸드크림 튜브", ["no humans", "still life"]),
     ],

@@ -1,0 +1,94 @@
+"""The phrase that is being read, and the slots into which finished phrases are laid."""
+
+from pipeline.prompt.noun_phrase import NounPhrase
+from pipeline.prompt.phrases import Phrases, Slot, with_article
+
+_HOLLOW = (
+    "bowl", "cup", "glass", "basket", "box", "pot", "vase", "jar", "bathtub", "mug", "bag", "bottle", "oven", "car",
+    "tent", "container", "steamer",
+)  # fmt: skip
+_OF_A_BACKGROUND = ("palette", "attributes", "setting", "mood", "time_season")
+_NO_PLACES = ("food", "drink", "latin")
+
+
+class Draft:
+    """One noun phrase at a time; each phrase that is over becomes part of a slot.
+
+    background: what describes comes behind 배경 and speaks of it.  paired: the next person or animal belongs
+    to the one before it, as in 엄마와 아들.
+    """
+
+    def __init__(self, phrases: Phrases) -> None:
+        self.phrases = phrases
+        self.current = NounPhrase()
+        self.background = False
+        self._paired = False
+
+    def begin(self) -> None:
+        """A clause begins."""
+        self.background = self._paired = False
+        self.phrases.people.append([])
+
+    def flush(self) -> None:
+        """Lay the phrase that was being read into its slot."""
+        current = self.current
+        if not current.nouns:
+            return
+        is_thing = current.slot == "subject" and not current.is_animate
+        if current.nouns[-1].role == "place" and is_thing and current.group not in _NO_PLACES:
+            self.place(self.preposition())
+        elif current.nouns[-1].role == "like" and is_thing:
+            self.lay("attributes", f"like {with_article(self.taken())}")
+        elif current.is_animate:
+            self._lay_animate()
+        else:
+            slot = current.slot
+            self.lay(slot, self.taken())
+
+    def loosen(self) -> None:
+        """Lay what still waits for a noun into its own slots."""
+        waiting, self.current.waiting = self.current.waiting, []
+        for gloss, slot in waiting:
+            self.lay(slot, gloss)
+
+    def taken(self) -> str:
+        """The phrase that was being read; a new one begins."""
+        phrase = self.current.text()
+        if self.current.is_person:
+            self.phrases.people[-1].append(phrase)
+        self.current = NounPhrase()
+        return phrase
+
+    def preposition(self) -> str:
+        """How one is at the thing that is being read."""
+        return "in" if self.current.text().endswith(_HOLLOW) else "on"
+
+    def place(self, preposition: str) -> None:
+        """Lay the phrase as a place: on a table, by the window."""
+        group = self.current.group
+        phrase = self.taken()
+        if group == "light":
+            self.lay("lighting", phrase)
+        elif group == "place" and (preposition in ("in", "on") or phrase.startswith("by the")):
+            self.lay("setting", phrase)
+        else:
+            self.lay("setting", f"{preposition} {phrase if group == 'place' else with_article(phrase)}")
+
+    def lay(self, slot: Slot, phrase: str) -> None:
+        """Add a finished phrase to a slot."""
+        if self.background and slot in _OF_A_BACKGROUND and phrase:
+            self.background = False
+            phrase = phrase if slot in ("setting", "time_season") else f"{phrase} background"
+            slot = "setting"
+        self.phrases.add(slot, phrase)
+
+    def _lay_animate(self) -> None:
+        """A person or an animal, and the next one with it: mother and son."""
+        paired, self._paired = self._paired, self.current.nouns[-1].role == "with"
+        slot = self.current.slot
+        phrase = self.taken()
+        before = self.phrases.slots.get(slot, [])
+        if paired and before and phrase not in before:
+            before[-1] = f"{before[-1]} and {phrase}"
+        else:
+            self.lay(slot, phrase)
