@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pipeline.prompt.draft import Draft
 from pipeline.prompt.matcher import Word
-from pipeline.prompt.noun_phrase import gloss_of, group_of
+from pipeline.prompt.noun_phrase import cooked, gloss_of, group_of
 from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, slot_of
 
 _RELATIONS = {
@@ -23,6 +23,9 @@ _ARRANGED = {
     "topped": "topped with", "filled": "filled with", "decorated": "decorated with", "sprinkled": "sprinkled with",
     "covered": "covered with", "surrounded": "surrounded by", "full": "full of", "generous full": "full of",
 }  # fmt: skip
+
+# forms of 쓰다, which says nothing but behind what is worn: 모자 쓴, 안전모를 쓰고
+_PUT_ON = "쓰쓴써썼"
 
 
 class Assembly:
@@ -110,8 +113,11 @@ class Assembly:
 
     def _verb(self, word: Word) -> None:
         group, gloss = group_of(word), gloss_of(word)
+        nouns = self._draft.current.nouns
         if group == "verb":
             self._act(gloss)
+        elif group == "stop" and word.text[0] in _PUT_ON and nouns and group_of(nouns[-1]) == "fashion":
+            self._act("wearing")
         elif gloss in _LYING or gloss in _ARRANGED:
             self._arranged(gloss)
         else:
@@ -126,7 +132,8 @@ class Assembly:
         draft, current = self._draft, self._draft.current
         role = current.nouns[-1].role if current.nouns else None
         if (role == "object" or (role == "none" and not current.is_animate)) and current.slot == "subject":
-            draft.lay("action", f"{gloss} {draft.taken()}")
+            thing = draft.taken()
+            draft.lay("action", f"{cooked(gloss, thing)} {thing}")
             return
         draft.flush()
         draft.loosen()

@@ -22,6 +22,7 @@ _COUNT = re.compile(
     rf"(?!\d0대)(?:(?P<alone>둘|셋|넷)|{_NUMERAL} ?(?P<counter>{_PLAIN}|{'|'.join(_MEASURES)}))"
     r"(?P<of>의)?(?P<tail>이|가|을|를|은|는|와|과|도|만|씩|정도|로|으로|에|랑|이랑|하고|이서|서|짜리|이고|가량)*(?= |$)"
 )
+_BARE = re.compile(r"(두|세|네|다섯|여섯|일곱|여러) (?=[가-힣])")
 _SAME_PLURAL = re.compile(r"(?:s|fish|sheep|people|children|women|men|shrimp|sushi|bread|salmon|sashimi|squid)$")
 _ODD_PLURALS = {"woman": "women", "man": "men", "child": "children", "person": "people", "knife": "knives",
                 "leaf": "leaves", "loaf": "loaves", "baby": "babies", "tooth": "teeth", "mouse": "mice"}  # fmt: skip
@@ -68,6 +69,14 @@ def count_at(text: str, position: int) -> Count | None:
         before_noun=match["of"] is not None,
         length=match.end() - position,
     )
+
+
+def bare_count_at(text: str, position: int) -> Count | None:
+    """The number that begins at this position and stands right before its noun: 두 여자, 세 강아지."""
+    match = _BARE.match(text, position)
+    if match is None:
+        return None
+    return Count(number=_NUMBERS[match[1]], measure="", people=False, before_noun=True, length=len(match[1]))
 
 
 def plural(gloss: str) -> str:

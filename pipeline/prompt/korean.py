@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from pipeline.prompt.aspect import take_aspect
 from pipeline.prompt.assembly import Assembly
@@ -10,8 +11,9 @@ from pipeline.prompt.cast import Cast
 from pipeline.prompt.english import read_english
 from pipeline.prompt.exclusions import take_exclusions
 from pipeline.prompt.hangul import has_hangul
+from pipeline.prompt.homographs import settled
 from pipeline.prompt.keywords import MAX_SUBJECT, Keywords
-from pipeline.prompt.lexicon import Entry, Lexicon, load_lexicon
+from pipeline.prompt.lexicon import Entry, Lexicon, Reading, load_lexicon
 from pipeline.prompt.matcher import Clause, Word
 from pipeline.prompt.overlay import take_lettering
 from pipeline.prompt.persons import naming_persons
@@ -33,7 +35,7 @@ class KoreanExtractor:
         lexicon = load_lexicon()
         lettering = take_lettering(_normalised(f"{prompt}\n{user_input}"))
         excluded = take_exclusions(lettering.rest)
-        reading = _Reading(lexicon)
+        reading = _Reading(lexicon, settled(excluded.rest))
         reading.read(take_aspect(excluded.rest, None)[1])
         purpose = purpose_of(reading.entries)
         aspect_ratio, _ = take_aspect(excluded.rest, purpose)
@@ -106,8 +108,9 @@ _LETTERED = {
 class _Reading:
     """One request, clause by clause."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, settled: Mapping[str, Reading]) -> None:
         self._lexicon = lexicon
+        self._settled = settled
         self._phrases = Phrases()
         self._english: list[str] = []
         self.entries: list[Entry] = []
@@ -121,7 +124,7 @@ class _Reading:
             if not spoken:
                 continue
             if has_hangul(spoken):
-                words = _words(spoken, self._lexicon)
+                words = _words(spoken, self._lexicon, self._settled)
                 self.entries += [word.entry for word in words if word.entry]
                 self.unknown += [word.text for word in words if word.kind == "unknown"]
                 assembly.read([word for word in words if not _is_noise(word)])
@@ -166,9 +169,9 @@ def _joined(named: Sequence[str]) -> tuple[str, list[str]]:
     return (" and ".join(taken) if len(taken) == 2 else ", ".join(taken)), rest  # noqa: PLR2004
 
 
-def _words(clause: str, lexicon: Lexicon) -> list[Word]:
+def _words(clause: str, lexicon: Lexicon, settled: Mapping[str, Reading] = MappingProxyType({})) -> list[Word]:
     # single spaces, and nothing whose small letter is longer than itself
-    return list(Clause(" ".join(_BETWEEN_CLAUSES.sub(" ", clause).split()), lexicon).words())
+    return list(Clause(" ".join(_BETWEEN_CLAUSES.sub(" ", clause).split()), lexicon, settled).words())
 
 
 def _is_style(thing: str, lexicon: Lexicon) -> bool:

@@ -1,11 +1,11 @@
 """Finds the lexicon's words in a Korean sentence: eojeol by eojeol, the longest word first."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.prompt.counts import Count, count_at
+from pipeline.prompt.counts import Count, bare_count_at, count_at
 from pipeline.prompt.endings import Role, holds_adnominal, is_ending, role_of_tail, without_particle
 from pipeline.prompt.hangul import has_hangul
 from pipeline.prompt.lexicon import Entry, Lexicon, Reading
@@ -42,9 +42,11 @@ class Word:
 class Clause:
     """One stretch of text between two marks: Hangul syllables, letters, digits and single spaces."""
 
-    def __init__(self, text: str, lexicon: Lexicon) -> None:
+    def __init__(self, text: str, lexicon: Lexicon, settled: Mapping[str, Reading]) -> None:
+        """Settled are words of one syllable of which the whole request tells the meaning."""
         self._text = text
         self._lexicon = lexicon
+        self._settled = settled
         self._compact = text.replace(" ", "").lower()
         self._places = [place for place, character in enumerate(text) if character != " "]
         self._ends = self._eojeol_ends()
@@ -60,8 +62,19 @@ class Clause:
         if counted := count_at(self._text, self._places[position]):
             letters = self._text[self._places[position] : self._places[position] + counted.length].replace(" ", "")
             return [Word(kind="count", text=letters, count=counted)], position + len(letters)
+        bare = bare_count_at(self._text, self._places[position])
+        if bare and (found := self._counted(position, bare)):
+            return found
         covered = self._cover(position, _DEPTH)
         return covered if covered is not None else self._partly(position)
+
+    def _counted(self, position: int, count: Count) -> tuple[list[Word], int] | None:
+        """A number and the persons or animals behind it; what else may follow makes phrases of its own: 두 손으로."""
+        start = position + count.length
+        covered = self._cover(start, _DEPTH)
+        if covered is None or not (entry := covered[0][0].entry) or not entry.group.startswith(("person", "animal")):
+            return None
+        return [Word(kind="count", text=self._compact[position:start], count=count), *covered[0]], covered[1]
 
     def _cover(self, position: int, depth: int) -> tuple[list[Word], int] | None:
         """Words that fill the eojeol from here to its end, or beyond it where a phrase crosses."""
@@ -113,9 +126,14 @@ class Clause:
         compact, surfaces = self._compact, self._lexicon.surfaces
         if position and _joined_latin(compact, position) and self._ends[position - 1] != position:
             return
-        for length in self._lexicon.lengths.get(compact[position], ()):
+        lengths = self._lexicon.lengths.get(compact[position], ())
+        if compact[position] in self._settled and lengths[-1:] != (1,):
+            lengths = (*lengths, 1)
+        for length in lengths:
             end = position + length
-            readings = surfaces.get(compact[position:end]) if end <= len(compact) else None
+            readings = surfaces.get(compact[position:end], ()) if end <= len(compact) else ()
+            if settled := self._settled.get(compact[position:end]):
+                readings = (settled, *readings)
             if not readings or (end < len(compact) and _joined_latin(compact, end) and self._ends[end - 1] != end):
                 continue
             if self._ends[position] < end:

@@ -8,8 +8,23 @@ _OF_PLACES = (
     "interior", "exterior", "entrance", "terrace", "background", "scenery", "view", "rooftop", "counter", "beach",
     "street", "village",
 )  # fmt: skip
+_OPPOSITES = {"person.woman", "person.man"}
 _MANY_ALREADY = ("person.group", "person.couple")
 _MADE_OF_WOOD = frozenset(("tableware", "home", "object"))
+
+
+_BAKED = (
+    "bread", "bun", "buns", "cake", "cakes", "cookie", "cookies", "croissant", "croissants", "pie", "bagel", "bagels",
+    "scone", "scones", "baguette", "muffin", "muffins", "tart", "pretzel", "madeleines", "pastry", "waffle", "pizza",
+    "biscuit", "biscuits", "ciabatta", "focaccia", "donut", "donuts", "toast", "macarons",
+)  # fmt: skip
+
+
+def cooked(gloss: str, food: str) -> str:
+    """굽다 in English: bread is baked, the rest roasted or grilled."""
+    if food.rsplit(" ", 1)[-1] not in _BAKED:
+        return gloss
+    return {"roasted": "baked", "grilling": "baking"}.get(gloss, gloss)
 
 
 class NounPhrase:
@@ -43,7 +58,7 @@ class NounPhrase:
     def continues_with(self, word: Word) -> bool:
         """Whether the word makes a compound with the nouns so far."""
         last, group = self.nouns[-1], group_of(word)
-        if last.role != "none" or self.count is not None:
+        if last.role != "none" or self.count is not None or {self.group, group} == _OPPOSITES:
             return False
         to, of = slot_of(group), self.slot
         if to == "lighting":
@@ -62,8 +77,8 @@ class NounPhrase:
 
     def text(self) -> str:
         """The phrase in English, each word once: 딸기 생크림 딸기 케이크 needs one strawberry."""
-        parts = [gloss for gloss, _ in self.waiting]
-        parts += [word.entry.gloss if word.entry else word.text for word in self.nouns]
+        nouns = [word.entry.gloss if word.entry else word.text for word in self.nouns]
+        parts = [cooked(gloss, nouns[-1]) if nouns else gloss for gloss, _ in self.waiting] + nouns
         if "tree" in parts[:-1] and self.group in _MADE_OF_WOOD:
             parts[parts.index("tree")] = "wooden"
         phrase = " ".join(dict.fromkeys(piece for part in parts for piece in part.split(" ")))

@@ -20,7 +20,7 @@ _MALE = (
     " husband groom king prince son father grandfather uncle boyfriend gentleman"
 )
 _CHILDREN = "child kid baby toddler infant newborn preschooler grandchild granddaughter grandson kindergartner"
-_OF_CHILDREN = ("little girl", "little boy", "elementary school", "kindergarten child", "children", "babies")
+_OF_CHILDREN = ("little girl", "little boy", "kids", "elementary school", "kindergarten child", "children", "babies")
 _OLD = ("grand", "elderly", "old woman", "old man", "senior")
 _UNSAID = (
     "person adult teen teenager guest customer worker employee colleague student pedestrian friend neighbor sibling"
@@ -103,6 +103,8 @@ def _one(named: list[Mention], number: int | None, *, old: bool) -> Mention:
     counted = None if None in numbers else max(one for one in numbers if one is not None)
     if number is not None and (number > 1 or counted is None):
         counted = number
+    if sex == "both" and counted == 1:
+        counted = 2
     return Mention(noun=named[-1].noun, sex=sex, age=age, number=counted)
 
 
@@ -133,7 +135,8 @@ def _known() -> Mapping[str, Mention]:
     """Every noun for a person, one and several: the lexicon's, and some that only English uses."""
     nouns: dict[str, Sex] = {}
     for gloss, group in load_lexicon().groups.items():
-        if group.startswith("person") and " and " not in gloss and gloss.split()[0] not in NUMBER_WORDS:
+        parts = gloss.split()
+        if group.startswith("person") and not {"and", "of"} & set(parts) and parts[0] not in NUMBER_WORDS:
             nouns[gloss] = _sex(gloss, group)
     english: tuple[tuple[Sex, str], ...] = (("unsaid", f"{_CHILDREN} {_UNSAID}"), ("female", _FEMALE), ("male", _MALE))
     for sex, words in english:
@@ -163,5 +166,5 @@ def _mention(noun: str, form: str, sex: Sex, *, several: bool) -> Mention:
     age: Age = "child" if child else "old" if any(one in noun for one in _OLD) else "grown"
     couple = noun.endswith(("couple", "newlyweds"))
     both: Sex = "both" if couple or form in _BOTH else sex
-    number = 2 if couple or form in _PAIRS else None if several else 1
+    number = 2 if couple or form.rsplit(maxsplit=1)[-1] in _PAIRS else None if several else 1
     return Mention(noun=noun, sex=both, age=age, number=number)
