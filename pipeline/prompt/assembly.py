@@ -1,11 +1,12 @@
 """Puts a sentence's words together to English phrases, each in its slot."""
 
+import re
 from collections.abc import Iterable
 
 from pipeline.prompt.draft import Draft
 from pipeline.prompt.matcher import Word
 from pipeline.prompt.noun_phrase import cooked, gloss_of, group_of
-from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, slot_of
+from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, slot_of, with_article
 
 _RELATIONS = {
     "위": "on", "위쪽": "on", "옆": "next to", "곁": "next to", "앞": "in front of", "뒤": "behind", "안": "in",
@@ -24,6 +25,10 @@ _ARRANGED = {
     "covered": "covered with", "surrounded": "surrounded by", "full": "full of", "generous full": "full of",
 }  # fmt: skip
 
+_WITH_ITS_THING = re.compile(r"(?P<verb>\w+ing) an? (?P<thing>[\w -]+)")
+# verbs that say nothing without what they are done to
+_NOTHING_ALONE = frozenset(("holding", "wearing", "giving", "putting"))
+_BY_CAR = "driving"
 # forms of 쓰다, which says nothing but behind what is worn: 모자 쓴, 안전모를 쓰고
 _PUT_ON = "쓰쓴써썼"
 
@@ -78,6 +83,10 @@ class Assembly:
         draft = self._draft
         if draft.current.nouns and not draft.current.continues_with(word):
             draft.flush()
+        if gloss_of(word) == "character" and word.role == "none" and draft.shows_somebody and not draft.current.nouns:
+            # 소녀 둘이 … 들고 있는 캐릭터 is nobody else
+            draft.loosen()
+            return
         alone = not (draft.current.nouns or draft.current.waiting)
         draft.current.nouns.append(word)
         if word.role in ("none", "of"):
@@ -136,8 +145,15 @@ class Assembly:
             draft.lay("action", f"{cooked(gloss, thing)} {thing}")
             return
         draft.flush()
+        described = _WITH_ITS_THING.fullmatch(gloss)
+        if described and current.waiting:
+            # 빨간 우산 쓴: what describes the thing that the verb brings along
+            thing = " ".join([*(waiting for waiting, _ in current.waiting), described["thing"]])
+            current.waiting.clear()
+            gloss = f"{described['verb']} {with_article(thing)}"
         draft.loosen()
-        draft.lay("action", gloss)
+        if gloss not in _NOTHING_ALONE:
+            draft.lay("action", _BY_CAR if gloss == "running" and draft.rides else gloss)
 
     def _arranged(self, gloss: str) -> None:
         """접시에 담긴, 딸기가 올라간: where a thing lies, or what lies on it."""

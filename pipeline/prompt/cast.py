@@ -114,7 +114,7 @@ def _same(one: tuple[int, Mention], other: tuple[int, Mention]) -> bool:
         # a woman of a couple or a family that was named
         return clause != another and "both" in (first.sex, second.sex)
     if clause == another:
-        return bool({first.noun, second.noun} & _ANYBODY)
+        return any(_is_anybody(mention.noun) for mention in (first, second))
     if None in (first.number, second.number):
         return True
     if first.number != second.number:
@@ -122,6 +122,10 @@ def _same(one: tuple[int, Mention], other: tuple[int, Mention]) -> bool:
     # 바리스타 모집, 미소 짓는 여성: a role in one clause and who plays it in the next
     ages = (first.age == "child") == (second.age == "child")
     return ages and ("unsaid" in (first.sex, second.sex) or bool({first.noun, second.noun} & _PLAIN))
+
+
+def _is_anybody(noun: str) -> bool:
+    return noun in _ANYBODY or noun.endswith(" model")
 
 
 def _joined(first: Mention, second: Mention) -> Mention:

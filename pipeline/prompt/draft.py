@@ -14,19 +14,31 @@ _NO_PLACES = ("food", "drink", "latin")
 class Draft:
     """One noun phrase at a time; each phrase that is over becomes part of a slot.
 
-    background: what describes comes behind 배경 and speaks of it.  paired: the next person or animal belongs
-    to the one before it, as in 엄마와 아들.
+    background: what describes comes behind 배경 and speaks of it.  seen: the lexicon's groups of the phrases
+    that were laid in this clause.
     """
 
     def __init__(self, phrases: Phrases) -> None:
         self.phrases = phrases
         self.current = NounPhrase()
         self.background = False
+        self.seen: set[str] = set()
         self._paired = False
+
+    @property
+    def shows_somebody(self) -> bool:
+        """Whether this clause spoke of a person or an animal."""
+        return not self.seen.isdisjoint(("person", "animal"))
+
+    @property
+    def rides(self) -> bool:
+        """Whether this clause is about a vehicle."""
+        return "vehicle" in self.seen and not self.shows_somebody
 
     def begin(self) -> None:
         """A clause begins."""
         self.background = self._paired = False
+        self.seen.clear()
         self.phrases.people.append([])
 
     def flush(self) -> None:
@@ -35,12 +47,13 @@ class Draft:
         if not current.nouns:
             return
         is_thing = current.slot == "subject" and not current.is_animate
-        if current.nouns[-1].role == "place" and is_thing and current.group not in _NO_PLACES:
+        role = current.nouns[-1].role
+        if role == "place" and is_thing and current.group not in _NO_PLACES:
             self.place(self.preposition())
-        elif current.nouns[-1].role == "like" and is_thing:
+        elif role == "like" and not current.is_animate and current.slot in ("subject", "setting"):
             self.lay("attributes", f"like {with_article(self.taken())}")
-        elif current.is_animate:
-            self._lay_animate()
+        elif current.slot == "subject":
+            self._lay_subject()
         else:
             slot = current.slot
             self.lay(slot, self.taken())
@@ -56,6 +69,7 @@ class Draft:
         phrase = self.current.text()
         if self.current.is_person:
             self.phrases.people[-1].append(phrase)
+        self.seen.add(self.current.group.partition(".")[0])
         self.current = NounPhrase()
         return phrase
 
@@ -82,13 +96,12 @@ class Draft:
             slot = "setting"
         self.phrases.add(slot, phrase)
 
-    def _lay_animate(self) -> None:
-        """A person or an animal, and the next one with it: mother and son."""
+    def _lay_subject(self) -> None:
+        """A person or a thing, together with the one before it where that was said: mother and son."""
         paired, self._paired = self._paired, self.current.nouns[-1].role == "with"
-        slot = self.current.slot
         phrase = self.taken()
-        before = self.phrases.slots.get(slot, [])
+        before = self.phrases.slots.get("subject", [])
         if paired and before and phrase not in before:
             before[-1] = f"{before[-1]} and {phrase}"
         else:
-            self.lay(slot, phrase)
+            self.lay("subject", phrase)

@@ -166,7 +166,7 @@ def _joined(named: Sequence[str]) -> tuple[str, list[str]]:
     if len(taken[0]) > MAX_SUBJECT:
         head = taken[0][:MAX_SUBJECT].rpartition(" ")[0] or taken[0][:MAX_SUBJECT]
         return head, [taken[0][len(head) :].strip(), *rest]
-    return (" and ".join(taken) if len(taken) == 2 else ", ".join(taken)), rest  # noqa: PLR2004
+    return ", ".join(taken), rest
 
 
 def _words(clause: str, lexicon: Lexicon, settled: Mapping[str, Reading] = MappingProxyType({})) -> list[Word]:

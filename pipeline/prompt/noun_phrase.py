@@ -1,8 +1,11 @@
 """One noun phrase while it is being read: describing words, then nouns, then perhaps a count."""
 
+from collections.abc import Sequence
+
 from pipeline.prompt.counts import Count, plural
 from pipeline.prompt.matcher import Word
-from pipeline.prompt.phrases import ANIMATE, Slot, slot_of
+from pipeline.prompt.persons import WHOLE_PERSONS
+from pipeline.prompt.phrases import ANIMATE, Slot, slot_of, with_article
 
 _OF_PLACES = (
     "interior", "exterior", "entrance", "terrace", "background", "scenery", "view", "rooftop", "counter", "beach",
@@ -72,20 +75,41 @@ class NounPhrase:
 
     @property
     def is_person(self) -> bool:
-        """Whether the head is a person, or several."""
-        return bool(self.nouns) and self.group.startswith("person")
+        """Whether it speaks of a person, or several: a woman, a couple's silhouette, but no woman's shoes."""
+        persons = [group_of(word).startswith("person") for word in self.nouns]
+        return persons[-1:] == [True] or (any(persons) and gloss_of(self.nouns[-1]) in WHOLE_PERSONS)
 
     def text(self) -> str:
         """The phrase in English, each word once: 딸기 생크림 딸기 케이크 needs one strawberry."""
-        nouns = [word.entry.gloss if word.entry else word.text for word in self.nouns]
-        parts = [cooked(gloss, nouns[-1]) if nouns else gloss for gloss, _ in self.waiting] + nouns
+        worn = self._worn()
+        persons = self._counted(self.nouns[worn:], () if worn else [gloss for gloss, _ in self.waiting])
+        if not worn:
+            return persons
+        clothes = [gloss for gloss, _ in self.waiting] + [gloss_of(word) for word in self.nouns[:worn]]
+        return f"{persons} in {with_article(_once(clothes))}"
+
+    def _worn(self) -> int:
+        """How many nouns in front say what the persons behind them wear: 흰 원피스 여자."""
+        groups = [group_of(word) for word in self.nouns]
+        worn = sum(group == "fashion" for group in groups)
+        rest = groups[worn:]
+        of_persons = bool(rest) and all(group.startswith("person") for group in rest)
+        return worn if of_persons and all(group == "fashion" for group in groups[:worn]) else 0
+
+    def _counted(self, words: list[Word], describing: Sequence[str]) -> str:
+        nouns = [word.entry.gloss if word.entry else word.text for word in words]
+        parts = [cooked(gloss, nouns[-1]) if nouns else gloss for gloss in describing] + nouns
         if "tree" in parts[:-1] and self.group in _MADE_OF_WOOD:
             parts[parts.index("tree")] = "wooden"
-        phrase = " ".join(dict.fromkeys(piece for part in parts for piece in part.split(" ")))
+        phrase = _once(parts)
         count = self.count or self._count_ahead
         if count is None:
-            return plural(phrase) if self.nouns[-1].many and self.group not in _MANY_ALREADY else phrase
+            return plural(phrase) if words[-1].many and self.group not in _MANY_ALREADY else phrase
         return f"{phrase} of {count.words}" if count.people and phrase.endswith("family") else count.of(phrase)
+
+
+def _once(parts: Sequence[str]) -> str:
+    return " ".join(dict.fromkeys(piece for part in parts for piece in part.split(" ")))
 
 
 def group_of(word: Word) -> str:

@@ -115,7 +115,10 @@ def _kept(found: list[str], slogan: str) -> str:
 def _space(text: str) -> CopySpace:
     for side, words in _SIDES:
         if re.search(
-            rf"(?:{words})[^,.\n]{{0,14}}(?:{_ROOM})|(?:{_ROOM})[^,.\n]{{0,8}}(?:{words})", text, re.IGNORECASE
+            rf"(?:{words})[^,.\n]{{0,14}}(?:{_ROOM})|(?:{_ROOM})[^,.\n]{{0,8}}(?:{words})"
+            rf"|['\"’”](?:은|는|이|가|을|를)?\s?(?:{words})",  # noqa: RUF001
+            text,
+            re.IGNORECASE,
         ):
             return side
     return "somewhere" if re.search(r"여백|copy space|negative space", text, re.IGNORECASE) else "none"

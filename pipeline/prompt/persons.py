@@ -34,6 +34,9 @@ _NOT_PERSONS = ("person.group", "person.couple")
 _THINGS = frozenset((
     "object", "fashion", "place", "home", "beauty", "vehicle", "food", "drink", "tech", "sport", "medical", "tableware",
 ))  # fmt: skip
+# but these are the person: a couple silhouette
+WHOLE_PERSONS = ("silhouette", "silhouettes", "face", "faces", "portrait", "figure", "character", "back")
+_WHOLE = [[word] for word in WHOLE_PERSONS]
 _NUMBERS = {word: number for number, word in enumerate(NUMBER_WORDS) if number} | {"a": 1, "an": 1, "single": 1}
 _UNCOUNTED = frozenset(("several", "many", "some", "few", "various", "multiple", "group"))
 _STOPS = frozenset(("and", "with", "of", "in", "on", "at", "the", "her", "his", "their", "or", "for", "to", "by"))
@@ -54,7 +57,8 @@ class Mention:
 
 def persons_in(phrase: str) -> list[Mention]:
     """The persons that a phrase names, in its order; words that stand together name one: a woman barista."""
-    tokens = _TOKEN.findall(phrase.lower())
+    # of both together it is open how many are which
+    tokens = _TOKEN.findall(phrase.lower().replace("male and female ", ""))
     found: list[Mention] = []
     position = 0
     while position < len(tokens):
@@ -89,6 +93,8 @@ def _longest(tokens: list[str], position: int) -> tuple[int, Mention] | None:
 
 def _thing_at(tokens: list[str], position: int) -> bool:
     groups = load_lexicon().groups
+    if tokens[position : position + 1] in _WHOLE:
+        return False
     ends = range(position + 1, min(position + 2, len(tokens)) + 1)
     return any(groups.get(" ".join(tokens[position:end]), "").partition(".")[0] in _THINGS for end in ends)
 
