@@ -19,13 +19,14 @@ _IMPRESSIONS = frozenset((
     "이미지", "그림", "컷", "샷", "장면", "모습", "광경", "풍", "버전", "디자인",
     "비주얼", "테마", "식", "톤앤매너", "색감", "컬러감", "표정",
 ))  # fmt: skip
+_SHAPES = frozenset(("모양", "모양의", "형태"))
 _LYING = frozenset(("placed", "served"))
 _ARRANGED = {
     "topped": "topped with", "filled": "filled with", "decorated": "decorated with", "sprinkled": "sprinkled with",
     "covered": "covered with", "surrounded": "surrounded by", "full": "full of", "generous full": "full of",
 }  # fmt: skip
 
-_WITH_ITS_THING = re.compile(r"(?P<verb>\w+ing) an? (?P<thing>[\w -]+)")
+_WITH_ITS_THING = re.compile(r"(?P<verb>\w+ing) (?P<article>an? )?(?P<thing>[a-z]+)")
 # verbs that say nothing without what they are done to
 _NOTHING_ALONE = frozenset(("holding", "wearing", "giving", "putting"))
 _BY_CAR = "driving"
@@ -58,8 +59,10 @@ class Assembly:
 
     def _noun(self, word: Word) -> None:
         draft, group = self._draft, group_of(word)
-        if group in ("stop", "layout"):
-            self._silent(word.text)
+        if word.text in _SHAPES and draft.current.nouns:
+            self._shaped(word)
+        elif group in ("stop", "layout"):
+            self._silent(word)
         elif group == "verb":
             self._act(gloss_of(word))
         elif group in DESCRIBING and word.role in ("none", "of"):
@@ -105,9 +108,19 @@ class Assembly:
     def _describe(self, word: Word) -> None:
         self._draft.current.waiting.append((gloss_of(word), slot_of(group_of(word))))
 
-    def _silent(self, text: str) -> None:
+    def _shaped(self, word: Word) -> None:
+        """버섯 모양 무드등, 고래 모양으로: what something looks like."""
+        current = self._draft.current
+        shape = f"{current.bare().replace(' ', '-')}-shaped"
+        current.nouns.clear()
+        if word.role in ("none", "of"):
+            current.waiting.append((shape, "attributes"))
+        else:
+            self._draft.lay("attributes", shape)
+
+    def _silent(self, word: Word) -> None:
         """A word without English of its own: "on", "next to", or one that ends a phrase."""
-        draft = self._draft
+        draft, text = self._draft, word.text if word.role not in ("topic", "object") else ""
         nouns = draft.current.nouns
         if nouns and nouns[-1].role in ("none", "of") and text in _RELATIONS:
             draft.place(_RELATIONS[text])
@@ -117,7 +130,7 @@ class Assembly:
         if waiting and text in _RELATIONS:
             # 대리석 위에: a material is a place to lie on
             draft.lay("setting", f"{_RELATIONS[text]} {waiting.pop()[0]}")
-        elif text in _IMPRESSIONS:
+        elif word.text in _IMPRESSIONS:
             draft.loosen()
 
     def _verb(self, word: Word) -> None:
@@ -140,26 +153,41 @@ class Assembly:
         """An action, with its object where one waits: 커피를 마시는, 책 읽는."""
         draft, current = self._draft, self._draft.current
         role = current.nouns[-1].role if current.nouns else None
-        if (role == "object" or (role == "none" and not current.is_animate)) and current.slot == "subject":
+        alone = not _WITH_ITS_THING.fullmatch(gloss)
+        if alone and (role == "object" or (role == "none" and not current.is_animate)) and current.slot == "subject":
             thing = draft.taken()
             draft.lay("action", f"{cooked(gloss, thing)} {thing}")
             return
+        if described := _WITH_ITS_THING.fullmatch(gloss):
+            gloss = self._with_its_thing(described)
         draft.flush()
-        described = _WITH_ITS_THING.fullmatch(gloss)
-        if described and current.waiting:
-            # 빨간 우산 쓴: what describes the thing that the verb brings along
-            thing = " ".join([*(waiting for waiting, _ in current.waiting), described["thing"]])
-            current.waiting.clear()
-            gloss = f"{described['verb']} {with_article(thing)}"
         draft.loosen()
         if gloss not in _NOTHING_ALONE:
             draft.lay("action", _BY_CAR if gloss == "running" and draft.rides else gloss)
+
+    def _with_its_thing(self, verb: re.Match[str]) -> str:
+        """The verb, and its thing with what describes that: 빨간 우산 쓴, 산타 모자 쓴, 위스키 잔을 부딪치는."""
+        current = self._draft.current
+        nouns = current.nouns
+        describing = [gloss for gloss, _ in current.waiting]
+        worn = verb["verb"] == "wearing" or not current.is_animate if nouns else False
+        if nouns and nouns[-1].role == "none" and current.slot == "subject" and worn:
+            describing.append(current.bare())
+            nouns.clear()
+        elif nouns:
+            return verb[0]
+        current.waiting.clear()
+        if not describing:
+            return verb[0]
+        thing = " ".join([*describing, verb["thing"]])
+        return f"{verb['verb']} {with_article(thing) if verb['article'] else thing}"
 
     def _arranged(self, gloss: str) -> None:
         """접시에 담긴, 딸기가 올라간: where a thing lies, or what lies on it."""
         draft = self._draft
         nouns = draft.current.nouns
-        if nouns and gloss in _LYING and nouns[-1].role in ("place", "none"):
+        role = nouns[-1].role if nouns else None
+        if nouns and (role == "place" or (gloss in _LYING and role == "none")):
             draft.place(draft.preposition())
         elif nouns and gloss in _ARRANGED and not draft.current.is_animate:
             draft.lay("attributes", f"{_ARRANGED[gloss]} {draft.taken()}")
@@ -172,7 +200,11 @@ class Assembly:
             return
         # 4인 가족, 두 명의 여자: the count stands before its noun
         ahead = count.people and following is not None and group_of(following).startswith("person")
-        if count.before_noun or (ahead and not draft.current.nouns):
+        if count.before_noun and count.people and draft.current.nouns and draft.current.is_animate:
+            # 등산객 세 명의 실루엣: it counts the persons before it
+            draft.current.count = count
+            draft.flush()
+        elif count.before_noun or (ahead and not draft.current.nouns):
             draft.flush()
             draft.current.expect(count)
         elif draft.current.nouns:

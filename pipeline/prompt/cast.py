@@ -130,6 +130,10 @@ def _is_anybody(noun: str) -> bool:
 
 def _joined(first: Mention, second: Mention) -> Mention:
     """What both say of the same persons."""
+    counted = next((one for one in (first, second) if (one.number or 0) > 1 and one.sex != "both"), None)
+    if counted is not None and None in (first.number, second.number) and "both" not in (first.sex, second.sex):
+        # 친구들, 여자 세 명: the number is known after all
+        return counted
     larger = first if first.number is None or (second.number is not None and first.number >= second.number) else second
     sex = (
         larger.sex

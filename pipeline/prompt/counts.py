@@ -25,18 +25,23 @@ _COUNT = re.compile(
 _BARE = re.compile(r"(두|세|네|다섯|여섯|일곱|여러) (?=[가-힣])")
 _SAME_PLURAL = re.compile(r"(?:s|fish|sheep|people|children|women|men|shrimp|sushi|bread|salmon|sashimi|squid)$")
 _ODD_PLURALS = {"woman": "women", "man": "men", "child": "children", "person": "people", "knife": "knives",
+                "wife": "wives", "housewife": "housewives",
                 "leaf": "leaves", "loaf": "loaves", "baby": "babies", "tooth": "teeth", "mouse": "mice"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """number is 0 for "several"; measure is "" where things themselves are counted; length is in characters."""
+    """number is 0 for "several"; measure is "" where things themselves are counted; length is in characters.
+
+    joins says that something else belongs to what is counted: 남자 세 명과 여자 한 명.
+    """
 
     number: int
     measure: str
     people: bool
     before_noun: bool
     length: int
+    joins: bool = False
 
     @property
     def words(self) -> str:
@@ -68,6 +73,7 @@ def count_at(text: str, position: int) -> Count | None:
         people=counter in ("명", "사람", "분", "인"),
         before_noun=match["of"] is not None,
         length=match.end() - position,
+        joins=match["tail"] in ("와", "과", "랑", "하고"),
     )
 
 

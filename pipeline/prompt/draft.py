@@ -98,7 +98,8 @@ class Draft:
 
     def _lay_subject(self) -> None:
         """A person or a thing, together with the one before it where that was said: mother and son."""
-        paired, self._paired = self._paired, self.current.nouns[-1].role == "with"
+        paired, count = self._paired, self.current.count
+        self._paired = self.current.nouns[-1].role == "with" or (count is not None and count.joins)
         phrase = self.taken()
         before = self.phrases.slots.get("subject", [])
         if paired and before and phrase not in before:

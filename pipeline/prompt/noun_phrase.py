@@ -61,6 +61,9 @@ class NounPhrase:
     def continues_with(self, word: Word) -> bool:
         """Whether the word makes a compound with the nouns so far."""
         last, group = self.nouns[-1], group_of(word)
+        if last.role == "of" and self.group == "fashion" and group.startswith("person"):
+            # 검은 드레스의 마녀
+            return True
         if last.role != "none" or self.count is not None or {self.group, group} == _OPPOSITES:
             return False
         to, of = slot_of(group), self.slot
@@ -86,15 +89,21 @@ class NounPhrase:
         if not worn:
             return persons
         clothes = [gloss for gloss, _ in self.waiting] + [gloss_of(word) for word in self.nouns[:worn]]
-        return f"{persons} in {with_article(_once(clothes))}"
+        wearing = "with" if self._is_hair(self.nouns[0]) else "in"
+        return f"{persons} {wearing} {with_article(_once(clothes))}"
+
+    def bare(self) -> str:
+        """The nouns alone, in English."""
+        return _once([word.entry.gloss if word.entry else word.text for word in self.nouns])
 
     def _worn(self) -> int:
         """How many nouns in front say what the persons behind them wear: 흰 원피스 여자."""
-        groups = [group_of(word) for word in self.nouns]
-        worn = sum(group == "fashion" for group in groups)
-        rest = groups[worn:]
-        of_persons = bool(rest) and all(group.startswith("person") for group in rest)
-        return worn if of_persons and all(group == "fashion" for group in groups[:worn]) else 0
+        on_them = [group_of(word) == "fashion" or self._is_hair(word) for word in self.nouns]
+        worn = on_them.index(False) if False in on_them else 0
+        return worn if all(group_of(word).startswith("person") for word in self.nouns[worn:]) else 0
+
+    def _is_hair(self, word: Word) -> bool:
+        return gloss_of(word).endswith("hair")
 
     def _counted(self, words: list[Word], describing: Sequence[str]) -> str:
         nouns = [word.entry.gloss if word.entry else word.text for word in words]
