@@ -1,12 +1,12 @@
 """Puts a sentence's words together to English phrases, each in its slot."""
 
-import re
 from collections.abc import Iterable
 
+from pipeline.prompt.actions import ARRANGED, LYING, act, arrange
+from pipeline.prompt.compounds import continues
 from pipeline.prompt.draft import Draft
-from pipeline.prompt.matcher import Word
-from pipeline.prompt.noun_phrase import cooked, gloss_of, group_of
-from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, slot_of, with_article
+from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, slot_of
+from pipeline.prompt.word import Word
 
 _RELATIONS = {
     "위": "on", "위쪽": "on", "옆": "next to", "곁": "next to", "앞": "in front of", "뒤": "behind", "안": "in",
@@ -20,16 +20,6 @@ _IMPRESSIONS = frozenset((
     "비주얼", "테마", "식", "톤앤매너", "색감", "컬러감", "표정",
 ))  # fmt: skip
 _SHAPES = frozenset(("모양", "모양의", "형태"))
-_LYING = frozenset(("placed", "served"))
-_ARRANGED = {
-    "topped": "topped with", "filled": "filled with", "decorated": "decorated with", "sprinkled": "sprinkled with",
-    "covered": "covered with", "surrounded": "surrounded by", "full": "full of", "generous full": "full of",
-}  # fmt: skip
-
-_WITH_ITS_THING = re.compile(r"(?P<verb>\w+ing) (?P<article>an? )?(?P<thing>[a-z]+)")
-# verbs that say nothing without what they are done to
-_NOTHING_ALONE = frozenset(("holding", "wearing", "giving", "putting"))
-_BY_CAR = "driving"
 # forms of 쓰다, which says nothing but behind what is worn: 모자 쓴, 안전모를 쓰고
 _PUT_ON = "쓰쓴써썼"
 
@@ -58,13 +48,13 @@ class Assembly:
         self._draft.loosen()
 
     def _noun(self, word: Word) -> None:
-        draft, group = self._draft, group_of(word)
+        draft, group = self._draft, word.group
         if word.text in _SHAPES and draft.current.nouns:
             self._shaped(word)
         elif group in ("stop", "layout"):
             self._silent(word)
         elif group == "verb":
-            self._act(gloss_of(word))
+            act(draft, word.gloss)
         elif group in DESCRIBING and word.role in ("none", "of"):
             if not self._is_background():
                 draft.flush()
@@ -72,21 +62,21 @@ class Assembly:
         elif group in ON_THEIR_OWN:
             draft.flush()
             draft.loosen()
-            draft.lay(slot_of(group), gloss_of(word))
-        elif group.startswith("adjective") and gloss_of(word) in _ARRANGED and draft.current.nouns:
-            self._arranged(gloss_of(word))
+            draft.lay(slot_of(group), word.gloss)
+        elif group.startswith("adjective") and word.gloss in ARRANGED and draft.current.nouns:
+            arrange(draft, word.gloss)
         elif group in DESCRIBING or group.startswith("adjective"):
             draft.flush()
-            draft.lay(slot_of(group), gloss_of(word))
+            draft.lay(slot_of(group), word.gloss)
         else:
             self._join(word)
 
     def _join(self, word: Word) -> None:
         """A noun of a phrase; its particle says whether the phrase is over or waits for its verb."""
         draft = self._draft
-        if draft.current.nouns and not draft.current.continues_with(word):
+        if draft.current.nouns and not continues(draft.current, word):
             draft.flush()
-        if gloss_of(word) == "character" and word.role == "none" and draft.shows_somebody and not draft.current.nouns:
+        if word.gloss == "character" and word.role == "none" and draft.shows_somebody and not draft.current.nouns:
             # 소녀 둘이 … 들고 있는 캐릭터 is nobody else
             draft.loosen()
             return
@@ -94,7 +84,7 @@ class Assembly:
         draft.current.nouns.append(word)
         if word.role in ("none", "of"):
             return
-        if gloss_of(word) == "background" and alone:
+        if word.gloss == "background" and alone:
             draft.background = word.role in ("topic", "place", "subject")
             draft.current.nouns.clear()
         elif word.role not in ("object", "subject", "by", "place"):
@@ -103,10 +93,10 @@ class Assembly:
     def _is_background(self) -> bool:
         """Whether only the word 배경 was read, so that what follows describes it: 배경 단색 베이지."""
         nouns = self._draft.current.nouns
-        return len(nouns) == 1 and gloss_of(nouns[0]) == "background" and nouns[0].role == "none"
+        return len(nouns) == 1 and nouns[0].gloss == "background" and nouns[0].role == "none"
 
     def _describe(self, word: Word) -> None:
-        self._draft.current.waiting.append((gloss_of(word), slot_of(group_of(word))))
+        self._draft.current.waiting.append((word.gloss, slot_of(word.group)))
 
     def _shaped(self, word: Word) -> None:
         """버섯 모양 무드등, 고래 모양으로: what something looks like."""
@@ -134,72 +124,27 @@ class Assembly:
             draft.loosen()
 
     def _verb(self, word: Word) -> None:
-        group, gloss = group_of(word), gloss_of(word)
-        nouns = self._draft.current.nouns
+        draft, group, gloss = self._draft, word.group, word.gloss
+        nouns = draft.current.nouns
         if group == "verb":
-            self._act(gloss)
-        elif group == "stop" and word.text[0] in _PUT_ON and nouns and group_of(nouns[-1]) == "fashion":
-            self._act("wearing")
-        elif gloss in _LYING or gloss in _ARRANGED:
-            self._arranged(gloss)
+            act(draft, gloss)
+        elif group == "stop" and word.text[0] in _PUT_ON and nouns and nouns[-1].group == "fashion":
+            act(draft, "wearing")
+        elif gloss in LYING or gloss in ARRANGED:
+            arrange(draft, gloss)
         else:
-            self._draft.flush()
+            draft.flush()
             if group.startswith("adjective") and word.adnominal:
                 self._describe(word)
             elif group not in ("stop", "layout"):
-                self._draft.lay(slot_of(group), gloss)
-
-    def _act(self, gloss: str) -> None:
-        """An action, with its object where one waits: 커피를 마시는, 책 읽는."""
-        draft, current = self._draft, self._draft.current
-        role = current.nouns[-1].role if current.nouns else None
-        alone = not _WITH_ITS_THING.fullmatch(gloss)
-        if alone and (role == "object" or (role == "none" and not current.is_animate)) and current.slot == "subject":
-            thing = draft.taken()
-            draft.lay("action", f"{cooked(gloss, thing)} {thing}")
-            return
-        if described := _WITH_ITS_THING.fullmatch(gloss):
-            gloss = self._with_its_thing(described)
-        draft.flush()
-        draft.loosen()
-        if gloss not in _NOTHING_ALONE:
-            draft.lay("action", _BY_CAR if gloss == "running" and draft.rides else gloss)
-
-    def _with_its_thing(self, verb: re.Match[str]) -> str:
-        """The verb, and its thing with what describes that: 빨간 우산 쓴, 산타 모자 쓴, 위스키 잔을 부딪치는."""
-        current = self._draft.current
-        nouns = current.nouns
-        describing = [gloss for gloss, _ in current.waiting]
-        worn = verb["verb"] == "wearing" or not current.is_animate if nouns else False
-        if nouns and nouns[-1].role == "none" and current.slot == "subject" and worn:
-            describing.append(current.bare())
-            nouns.clear()
-        elif nouns:
-            return verb[0]
-        current.waiting.clear()
-        if not describing:
-            return verb[0]
-        thing = " ".join([*describing, verb["thing"]])
-        return f"{verb['verb']} {with_article(thing) if verb['article'] else thing}"
-
-    def _arranged(self, gloss: str) -> None:
-        """접시에 담긴, 딸기가 올라간: where a thing lies, or what lies on it."""
-        draft = self._draft
-        nouns = draft.current.nouns
-        role = nouns[-1].role if nouns else None
-        if nouns and (role == "place" or (gloss in _LYING and role == "none")):
-            draft.place(draft.preposition())
-        elif nouns and gloss in _ARRANGED and not draft.current.is_animate:
-            draft.lay("attributes", f"{_ARRANGED[gloss]} {draft.taken()}")
-        else:
-            draft.flush()
+                draft.lay(slot_of(group), gloss)
 
     def _count(self, word: Word, following: Word | None) -> None:
         draft, count = self._draft, word.count
         if count is None:
             return
         # 4인 가족, 두 명의 여자: the count stands before its noun
-        ahead = count.people and following is not None and group_of(following).startswith("person")
+        ahead = count.people and following is not None and following.group.startswith("person")
         if count.before_noun and count.people and draft.current.nouns and draft.current.is_animate:
             # 등산객 세 명의 실루엣: it counts the persons before it
             draft.current.count = count

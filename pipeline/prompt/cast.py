@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from pipeline.prompt.keywords import People
-from pipeline.prompt.persons import Mention, persons_in
+from pipeline.prompt.person_nouns import Mention
+from pipeline.prompt.persons import persons_in
+from pipeline.prompt.retelling import distinct
 
-_ANYBODY = frozenset(("person", "model", "main character", "korean person", "asian person", "people", "adult"))
-_PLAIN = _ANYBODY | {"woman", "man", "girl", "boy", "child", "lady", "guy", "kid", "baby", "female", "male"}
 _COUPLES = ({"bride", "groom"}, {"husband", "wife"}, {"boyfriend", "girlfriend"})
 
 
@@ -32,7 +32,7 @@ class Cast:
     @classmethod
     def of(cls, phrases: Iterable[str], people: People = "unspecified") -> Self:
         """Those whom the phrases name, one phrase a clause; where they name too few, whom people stands for."""
-        mentions = _distinct([persons_in(phrase) for phrase in phrases])
+        mentions = distinct([persons_in(phrase) for phrase in phrases])
         return cls._from(_completed(mentions, people)) if people != "none" else cls()
 
     @property
@@ -62,9 +62,9 @@ class Cast:
             couple=any(pair <= nouns for pair in _COUPLES) or any(noun.endswith("couple") for noun in nouns),
             family=any(noun.endswith("family") for noun in nouns),
             child=any(mention.age == "child" for mention in mentions),
-            baby=any(noun.endswith("baby") for noun in nouns),
-            old_woman=bool({"female", "both"} & set(old)),
-            old_man=bool({"male", "both"} & set(old)),
+            baby=any("baby" in noun for noun in nouns),
+            old_woman=bool({"female", "both"} & set(old)) or _are_old(mentions),
+            old_man=bool({"male", "both"} & set(old)) or _are_old(mentions),
         )
         for mention in mentions:
             cast = cast._with(mention)
@@ -79,8 +79,9 @@ class Cast:
             case "male":
                 return replace(self, men=_sum(self.men, mention.number))
             case "both":
-                half = None if mention.number is None else mention.number // 2
-                return replace(self, women=_sum(self.women, half), men=_sum(self.men, half))
+                number = mention.number
+                women, men = (None, None) if number is None else (number - number // 2, number // 2)
+                return replace(self, women=_sum(self.women, women), men=_sum(self.men, men))
         return replace(self, unsaid=_sum(self.unsaid, mention.number))
 
     def _family(self, number: int | None) -> Self:
@@ -89,59 +90,13 @@ class Cast:
         return replace(self, women=_sum(self.women, 1), men=_sum(self.men, 1), unsaid=_sum(self.unsaid, children))
 
 
+def _are_old(mentions: list[Mention]) -> bool:
+    """Whether a group of old people was named, which is of women and men."""
+    return any(one.age == "old" and one.sex == "unsaid" and one.number != 1 for one in mentions)
+
+
 def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
-
-
-def _distinct(clauses: list[list[Mention]]) -> list[Mention]:
-    """The mentions without those that speak of persons who were named before."""
-    kept: list[tuple[int, Mention]] = []
-    for clause, mentions in enumerate(clauses):
-        for mention in mentions:
-            known = next((place for place, one in enumerate(kept) if _same(one, (clause, mention))), None)
-            if known is None:
-                kept.append((clause, mention))
-            else:
-                kept[known] = (kept[known][0], _joined(kept[known][1], mention))
-    return [mention for _, mention in kept]
-
-
-def _same(one: tuple[int, Mention], other: tuple[int, Mention]) -> bool:
-    (clause, first), (another, second) = one, other
-    if first.noun == second.noun and first.sex == second.sex:
-        return True
-    if "unsaid" not in (first.sex, second.sex) and first.sex != second.sex:
-        # a woman of a couple or a family that was named
-        return clause != another and "both" in (first.sex, second.sex)
-    if clause == another:
-        return any(_is_anybody(mention.noun) for mention in (first, second))
-    if None in (first.number, second.number):
-        return True
-    if first.number != second.number:
-        return bool({first.noun, second.noun} & _PLAIN)
-    # 바리스타 모집, 미소 짓는 여성: a role in one clause and who plays it in the next
-    ages = (first.age == "child") == (second.age == "child")
-    return ages and ("unsaid" in (first.sex, second.sex) or bool({first.noun, second.noun} & _PLAIN))
-
-
-def _is_anybody(noun: str) -> bool:
-    return noun in _ANYBODY or noun.endswith(" model")
-
-
-def _joined(first: Mention, second: Mention) -> Mention:
-    """What both say of the same persons."""
-    counted = next((one for one in (first, second) if (one.number or 0) > 1 and one.sex != "both"), None)
-    if counted is not None and None in (first.number, second.number) and "both" not in (first.sex, second.sex):
-        # 친구들, 여자 세 명: the number is known after all
-        return counted
-    larger = first if first.number is None or (second.number is not None and first.number >= second.number) else second
-    sex = (
-        larger.sex
-        if larger.sex != "unsaid" or larger.number != 1
-        else next((one.sex for one in (first, second) if one.sex != "unsaid"), larger.sex)
-    )
-    ages = {first.age, second.age}
-    return replace(larger, sex=sex, age="child" if ages == {"child"} else "old" if "old" in ages else larger.age)
 
 
 def _completed(mentions: list[Mention], people: People) -> list[Mention]:

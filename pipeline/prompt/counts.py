@@ -19,7 +19,7 @@ _MEASURES = {
 _GLASSES = ("wine", "beer", "juice", "ade", "champagne", "cocktail", "soju", "whisky", "water", "milk", "cola", "soda")
 _NUMERAL = rf"(?P<number>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,3}})"
 _COUNT = re.compile(
-    rf"(?!\d0대)(?:(?P<alone>둘|셋|넷)|{_NUMERAL} ?(?P<counter>{_PLAIN}|{'|'.join(_MEASURES)}))"
+    rf"(?!\d0대|열대)(?:(?P<alone>둘|셋|넷)|{_NUMERAL} ?(?P<counter>{_PLAIN}|{'|'.join(_MEASURES)}))"
     r"(?P<of>의)?(?P<tail>이|가|을|를|은|는|와|과|도|만|씩|정도|로|으로|에|랑|이랑|하고|이서|서|짜리|이고|가량)*(?= |$)"
 )
 _BARE = re.compile(r"(두|세|네|다섯|여섯|일곱|여러) (?=[가-힣])")

@@ -17,7 +17,7 @@ ON_THEIR_OWN = frozenset(("shot", "technique"))
 ANIMATE = ("animal", "person")
 _UNCOUNTED = (
     "grass", "lawn", "floor", "furniture", "bedding", "sand", "water", "snow", "soil", "moss", "background", "paper",
-    "fabric", "marble",
+    "fabric", "marble", "hair",
 )  # fmt: skip
 _COUNTED_ALREADY = ("a", "the", "two", "three", "four", "several")
 

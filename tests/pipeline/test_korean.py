@@ -209,7 +209,8 @@ def test_the_purpose_is_understood(prompt: str, purpose: str | None) -> None:
 @pytest.mark.parametrize(
     ("prompt", "people"),
     [
-        ("책 읽는 여자", "one_woman"), ("달리는 청년", "one_man"), ("노는 아이", "child"), ("노는 아이들", "group"), ("벤치의 커플", "couple"),
+        ("책 읽는 여자", "one_woman"), ("달리는 청년", "one_man"), ("노는 아이", "child"), ("노는 아이들", "group"),
+        ("벤치의 커플", "couple"),
         ("웃는 가족", "group"), ("여자 두 명", "group"), ("바리스타", "one_person"), ("딸기 케이크", "unspecified"),
         ("사람 없이 숲", "none"), ("a woman reading", "one_woman"), ("엄마와 아이", "group"),
     ],
