@@ -14,7 +14,6 @@ ARRANGED = {
 _WITH_ITS_THING = re.compile(r"(?P<verb>\w+ing) (?P<article>an? )?(?P<thing>[a-z]+)")
 # verbs that say nothing without what they are done to
 _NOTHING_ALONE = frozenset(("holding", "wearing", "giving", "putting"))
-_BY_CAR = "driving"
 
 
 def act(draft: Draft, gloss: str) -> None:
@@ -30,7 +29,14 @@ def act(draft: Draft, gloss: str) -> None:
     draft.flush()
     draft.loosen()
     if gloss not in _NOTHING_ALONE:
-        draft.lay("action", _BY_CAR if gloss == "running" and draft.rides else gloss)
+        draft.lay("action", gloss)
+
+
+def settle_ride(draft: Draft) -> None:
+    """달리는 runs, but for cars: 도로를 달리는 전기차."""
+    actions = draft.phrases.slots.get("action", [])
+    if draft.rides and actions[-1:] == ["running"]:
+        actions[-1] = "driving"
 
 
 def _with_its_thing(draft: Draft, verb: re.Match[str]) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from pipeline.prompt.actions import ARRANGED, LYING, act, arrange
+from pipeline.prompt.actions import ARRANGED, LYING, act, arrange, settle_ride
 from pipeline.prompt.compounds import continues
 from pipeline.prompt.draft import Draft
+from pipeline.prompt.hangul import final
 from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, slot_of
 from pipeline.prompt.word import Word
 
@@ -46,6 +47,7 @@ class Assembly:
                     self._draft.flush()
         self._draft.flush()
         self._draft.loosen()
+        settle_ride(self._draft)
 
     def _noun(self, word: Word) -> None:
         draft, group = self._draft, word.group
@@ -53,9 +55,11 @@ class Assembly:
             self._shaped(word)
         elif group in ("stop", "layout"):
             self._silent(word)
+        elif group.startswith("adjective") and word.gloss in ARRANGED and draft.current.nouns:
+            arrange(draft, word.gloss)
         elif group == "verb":
             act(draft, word.gloss)
-        elif group in DESCRIBING and word.role in ("none", "of"):
+        elif (group in DESCRIBING and word.role in ("none", "of")) or _is_adnominal(word):
             if not self._is_background():
                 draft.flush()
             self._describe(word)
@@ -63,8 +67,6 @@ class Assembly:
             draft.flush()
             draft.loosen()
             draft.lay(slot_of(group), word.gloss)
-        elif group.startswith("adjective") and word.gloss in ARRANGED and draft.current.nouns:
-            arrange(draft, word.gloss)
         elif group in DESCRIBING or group.startswith("adjective"):
             draft.flush()
             draft.lay(slot_of(group), word.gloss)
@@ -159,3 +161,8 @@ class Assembly:
         elif count.people:
             draft.lay("subject", count.of("person"))
             draft.phrases.people[-1].append(count.of("person"))
+
+
+def _is_adnominal(word: Word) -> bool:
+    """Whether an adjective stands in the lexicon in the form that describes a noun: 말린, 돌돌 말린."""
+    return word.group.startswith("adjective") and word.role == "none" and final(word.text[-1]) == "ㄴ"

@@ -10,12 +10,19 @@ from pipeline.prompt.matcher import Clause
 from pipeline.prompt.word import Word
 
 _BETWEEN = re.compile(r"[^가-힣ㄱ-ㆎA-Za-z0-9'& -]+")
+_SPACES = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r" ?\n[ \n]*")
+_ENDLESS = re.compile(r"(\w{200})\w+")
 _NO_HOMOGRAPHS: Mapping[str, Reading] = MappingProxyType({})
 
 
 def normalised(text: str) -> str:
-    """The text with whole syllables, whatever the keyboard sent."""
-    return unicodedata.normalize("NFC", text)
+    """The text with whole syllables, whatever the keyboard sent, single spaces, and no endless words.
+
+    What follows works in time that grows with the square of these.
+    """
+    text = _LINES.sub("\n", _SPACES.sub(" ", unicodedata.normalize("NFC", text)))
+    return _ENDLESS.sub(r"\1", text)
 
 
 def clauses_of(text: str) -> list[str]:
