@@ -33,8 +33,10 @@ def continues(phrase: NounPhrase, word: Word) -> bool:
 
 def _are_apart(phrase: NounPhrase, word: Word) -> bool:
     """소년 소녀 are two; 할아버지 무릎 담요 shows the grandfather too, 엄마 손 the hand alone."""
-    of_person = phrase.group.startswith("person")
-    return {phrase.group, word.group} == _OPPOSITES or (of_person and word.gloss in _LIMBS)
+    if not phrase.group.startswith("person"):
+        return False
+    taken_by_the_hand = word.gloss == "hand" and word.role == "object"
+    return {phrase.group, word.group} == _OPPOSITES or word.gloss in _LIMBS or taken_by_the_hand
 
 
 def _one_place(last: Word, word: Word) -> bool:

@@ -20,7 +20,8 @@ _GLASSES = ("wine", "beer", "juice", "ade", "champagne", "cocktail", "soju", "wh
 _NUMERAL = rf"(?P<number>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,3}})"
 _COUNT = re.compile(
     rf"(?!\d0대|열대)(?:(?P<alone>둘|셋|넷)|{_NUMERAL} ?(?P<counter>{_PLAIN}|{'|'.join(_MEASURES)}))"
-    r"(?P<of>의)?(?P<tail>이|가|을|를|은|는|와|과|도|만|씩|정도|로|으로|에|랑|이랑|하고|이서|서|짜리|이고|가량)*(?= |$)"
+    r"(?P<of>의)?(?P<tail>이|가|을|를|은|는|와|과|도|만|씩|에게|한테|께|정도|로|으로|에|랑|이랑|하고"
+    r"|이서|서|짜리|이고|가량)*(?= |$)"
 )
 _BARE = re.compile(r"(두|세|네|다섯|여섯|일곱|여러) (?=[가-힣])")
 _SAME_PLURAL = re.compile(r"(?:s|fish|sheep|people|children|women|men|shrimp|sushi|bread|salmon|sashimi|squid)$")
@@ -50,10 +51,11 @@ class Count:
 
     def of(self, gloss: str) -> str:
         """The noun, counted: "two cats", "three cups of coffee"."""
-        if self.number == 1 and not self.measure:
+        if self.number == 1 and (not self.measure or gloss.endswith("couple")):
             return gloss
         number = self.words
-        if not self.measure:
+        if not self.measure or gloss.endswith("couple"):
+            # 부부 세 쌍 are three couples, not three pairs of them
             return f"{number} {plural(gloss)}"
         measure = "glass" if self.measure == "cup" and gloss.endswith(_GLASSES) else self.measure
         if measure in gloss:

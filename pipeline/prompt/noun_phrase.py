@@ -54,7 +54,7 @@ class NounPhrase:
         if not worn:
             return persons
         clothes = [gloss for gloss, _ in self.waiting] + [word.gloss for word in self.nouns[:worn]]
-        wearing = "with" if self._is_hair(self.nouns[0]) else "in"
+        wearing = "with" if self._is_hair(self.nouns[worn - 1]) else "in"
         return f"{persons} {wearing} {with_article(once(clothes))}"
 
     def bare(self) -> str:
@@ -64,13 +64,20 @@ class NounPhrase:
     def _worn(self) -> int:
         """How many nouns in front say what the persons behind them wear: 흰 원피스 여자."""
         on_them = [word.group == "fashion" or self._is_hair(word) for word in self.nouns]
-        worn = on_them.index(False) if False in on_them else 0
-        return worn if all(word.group.startswith("person") for word in self.nouns[worn:]) else 0
+        worn = max((place + 1 for place, one in enumerate(on_them) if one), default=0)
+        persons = [word.group.startswith("person") for word in self.nouns[worn:]]
+        return worn if persons and all(persons) else 0
 
     def _is_hair(self, word: Word) -> bool:
         return word.gloss.endswith("hair")
 
     def _counted(self, words: list[Word], describing: Sequence[str]) -> str:
+        """The nouns behind what describes them; an age comes last: couple in their 60s."""
+        ages = [gloss for gloss in describing if gloss.startswith("in their ")]
+        describing = [gloss for gloss in describing if gloss not in ages]
+        return " ".join([self._numbered(words, describing), *ages])
+
+    def _numbered(self, words: list[Word], describing: Sequence[str]) -> str:
         nouns = [word.english for word in words]
         if self.is_animate:
             # 남자 제빵사 둘

@@ -75,7 +75,7 @@ def _sex(gloss: str, group: str) -> Sex:
     if group in ("person.woman", "person.man"):
         return "female" if group == "person.woman" else "male"
     if group in _NOT_PERSONS or group == "person.child":
-        last = words[-1]
+        last = words[0] if gloss.startswith(("girl group", "boy band")) else words[-1]
         forms = {last} | {one for one in (*_FEMALE.split(), *_MALE.split()) if plural(one) == last}
         return "female" if forms & set(_FEMALE.split()) else "male" if forms & set(_MALE.split()) else "unsaid"
     return "unsaid"
@@ -86,5 +86,6 @@ def _mention(noun: str, form: str, sex: Sex, *, several: bool) -> Mention:
     age: Age = "child" if child else "old" if any(one in noun for one in _OLD) else "grown"
     couple = noun.endswith(("couple", "newlyweds"))
     both: Sex = "both" if couple or form in _BOTH else sex
-    number = 2 if couple or form.rsplit(maxsplit=1)[-1] in _PAIRS else None if several else 1
+    pair = (couple and form == noun) or form.rsplit(maxsplit=1)[-1] in _PAIRS
+    number = 2 if pair else None if several else 1
     return Mention(noun=noun, sex=both, age=age, number=number)

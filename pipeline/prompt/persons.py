@@ -76,7 +76,7 @@ def _one(named: list[Mention], number: int | None, *, old: bool) -> Mention:
     numbers = [mention.number for mention in named]
     counted = None if None in numbers else max(one for one in numbers if one is not None)
     if number is not None and (number > 1 or counted is None):
-        counted = number
+        counted = 2 * number if named[-1].noun.endswith("couple") else number
     if sex == "both" and counted == 1:
         counted = 2
     return Mention(noun=named[-1].noun, sex=sex, age=age, number=counted)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pipeline.prompt.assembly import Assembly
 from pipeline.prompt.clauses import clauses_of, words_of
@@ -15,6 +16,7 @@ from pipeline.prompt.word import Word
 
 _OTHER_SCRIPTS = re.compile(r"[^\W\d_a-zA-Z가-힣ㄱ-ㆎ]{2,}")
 _SHOUTED = re.compile(r"[A-Z]{2,}(?:'?[A-Z])*")
+_WITH_A_THING = ("reading", "holding", "watching", "looking", "painting", "drawing", "seeing", "choosing", "hanging")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -36,7 +38,7 @@ class RequestReading:
         for spoken in clauses_of(text):
             if has_hangul(spoken):
                 words = words_of(spoken, self._lexicon, self._settled)
-                self.entries += [word.entry for word in words if word.entry]
+                self.entries += [entry for one in zip(words, [*words[1:], None], strict=True) if (entry := _told(*one))]
                 self.unknown += [word.text for word in words if word.kind == "unknown"]
                 assembly.read([word for word in words if not _is_noise(word)])
             else:
@@ -84,3 +86,12 @@ def _joined(named: Sequence[str]) -> tuple[str, list[str]]:
 def _is_noise(word: Word) -> bool:
     # lettering that was not put in quotes is mostly shouted: SALE, OPEN
     return word.kind == "latin" and (_SHOUTED.fullmatch(word.text) is not None or word.text.isdigit())
+
+
+def _told(word: Word, following: Word | None) -> Entry | None:
+    """What a word decides; 만화책 읽는 and 그림을 들고 speak of a thing, not of how to draw."""
+    entry = word.entry
+    if entry is None or not (entry.style or entry.hint) or word.role not in ("none", "object") or following is None:
+        return entry
+    done = following.group == "verb" and following.gloss.startswith(_WITH_A_THING)
+    return replace(entry, style="", hint="") if done else entry

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from pipeline.prompt.person_nouns import Mention
 
-_ANYBODY = frozenset(("person", "model", "main character", "korean person", "asian person", "people", "adult"))
+_ANYBODY = frozenset(
+    ("person", "model", "main character", "korean person", "asian person", "people", "adult", "member", "members")
+)
 _PLAIN = _ANYBODY | {"woman", "man", "girl", "boy", "child", "lady", "guy", "kid", "baby", "female", "male"}
 
 
@@ -13,6 +15,9 @@ def distinct(clauses: list[list[Mention]]) -> list[Mention]:
     kept: list[tuple[int, Mention]] = []
     for clause, mentions in enumerate(clauses):
         for mention in mentions:
+            if len(kept) > 1 and mention.number is None and mention.sex == "unsaid" and kept[-1][0] != clause:
+                # 기타 치는 남자와 노래하는 여자, 인디밴드: the band is these two
+                continue
             known = next((place for place, one in enumerate(kept) if _same(one, (clause, mention))), None)
             if known is None:
                 kept.append((clause, mention))
@@ -33,10 +38,15 @@ def _same(one: tuple[int, Mention], other: tuple[int, Mention]) -> bool:
     if None in (first.number, second.number):
         return True
     if first.number != second.number:
-        return bool({first.noun, second.noun} & _PLAIN)
+        return _is_plain(first) or _is_plain(second)
     # 바리스타 모집, 미소 짓는 여성: a role in one clause and who plays it in the next
     ages = (first.age == "child") == (second.age == "child")
-    return ages and ("unsaid" in (first.sex, second.sex) or bool({first.noun, second.noun} & _PLAIN))
+    return ages and ("unsaid" in (first.sex, second.sex) or _is_plain(first) or _is_plain(second))
+
+
+def _is_plain(mention: Mention) -> bool:
+    """Whether the noun says no more than sex and age: a middle-aged woman."""
+    return mention.noun in _ANYBODY or mention.noun.rsplit(" ", 1)[-1] in _PLAIN
 
 
 def _is_anybody(noun: str) -> bool:
@@ -48,7 +58,8 @@ def _joined(first: Mention, second: Mention) -> Mention:
     counted = next((one for one in (first, second) if (one.number or 0) > 1 and one.sex != "both"), None)
     if counted is not None and None in (first.number, second.number) and "both" not in (first.sex, second.sex):
         # 친구들, 여자 세 명: the number is known after all
-        return counted
+        other = second if counted is first else first
+        return replace(counted, sex=other.sex if counted.sex == "unsaid" else counted.sex)
     larger = first if first.number is None or (second.number is not None and first.number >= second.number) else second
     sex = (
         larger.sex

@@ -44,6 +44,7 @@ def tags_of(phrase: str, people: People = "unspecified") -> str:
         ("elderly couple", "1boy, 1girl, couple, old woman, old man"),
         ("an old man with his dog", "1boy, old man, solo"),
         ("seven women", "multiple girls"),
+        ("three couples", "3boys, 3girls, couple"),
         ("a child car seat", ""),
         ("a woman's hands", ""),
     ],
@@ -80,6 +81,10 @@ def test_who_is_named_again_is_counted_once(clauses: tuple[str, ...]) -> None:
     assert cast_tags(Cast.of(clauses)) == "1girl, solo"
 
 
+def test_a_group_behind_those_who_were_named_is_these() -> None:
+    assert cast_tags(Cast.of(["man and woman", "indie band"])) == "1boy, 1girl"
+
+
 def test_two_of_one_clause_are_two() -> None:
     assert cast_tags(Cast.of(["fitness trainer and woman"])) == "1girl, 1other"
 
@@ -104,6 +109,11 @@ def test_two_of_one_clause_are_two() -> None:
         ("아기 여우", "baby fox", "no humans, animal focus"),
         ("손만 나오게, 반지 낀 손", "hand,", "hand focus"),
         ("사람 한 명도 없는 해변", "beach", "no humans, scenery"),
+        ("선생님이 아이 셋에게 책 읽어주는 모습", "teacher, three children", "2boys, 2girls, child"),
+        ("걸그룹 다섯 멤버가 춤추는 장면", "girl group idols, five members", "5girls"),
+        ("아빠와 엄마 손을 잡은 아이", "father and mother", "1boy, 1girl, 1other, child"),
+        ("60대 부부 두 쌍이 걷는 모습", "two married couples in their 60s", "2boys, 2girls, couple"),
+        ("마녀 분장한 엄마", "mother in a witch costume", "1girl, solo"),
     ],
 )
 def test_all_styles_speak_of_the_same_persons(prompt: str, subject: str, tags: str) -> None:

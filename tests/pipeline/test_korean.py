@@ -181,6 +181,18 @@ def test_no_text_has_endless_words_or_gaps(text: str, longest: int) -> None:
     assert len(normalised(text)) <= longest
 
 
+@pytest.mark.parametrize(
+    ("prompt", "style"),
+    [
+        ("만화책 읽는 아이", "unspecified"), ("그림을 들고 있는 아이", "unspecified"), ("만화책 표지 느낌", "anime"),
+        ("그림 그리는 소녀 일러스트", "illustration"), ("동화책 읽어주는 엄마 사진", "realistic"),
+        ("동화책 같은 숲", "illustration"),
+    ],
+)  # fmt: skip
+def test_a_book_somebody_reads_is_no_style(prompt: str, style: str) -> None:
+    assert read(prompt).style == style
+
+
 def test_each_thing_said_lies_in_its_slot() -> None:
     keywords = read("겨울 카페 창가에서 커피를 마시는 여자, 따뜻한 조명, 아늑한 분위기, 베이지 톤, 클로즈업")
     assert (keywords.subject, keywords.action) == ("woman", "drinking coffee")
