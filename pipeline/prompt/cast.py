@@ -62,7 +62,7 @@ class Cast:
             couple=any(pair <= nouns for pair in _COUPLES) or any(noun.endswith("couple") for noun in nouns),
             family=any(noun.endswith("family") for noun in nouns),
             child=any(mention.age == "child" for mention in mentions),
-            baby=any("baby" in noun for noun in nouns),
+            baby=any("baby" in noun or "babies" in noun for noun in nouns),
             old_woman=bool({"female", "both"} & set(old)) or _are_old(mentions),
             old_man=bool({"male", "both"} & set(old)) or _are_old(mentions),
         )

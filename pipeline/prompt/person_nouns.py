@@ -86,6 +86,6 @@ def _mention(noun: str, form: str, sex: Sex, *, several: bool) -> Mention:
     age: Age = "child" if child else "old" if any(one in noun for one in _OLD) else "grown"
     couple = noun.endswith(("couple", "newlyweds"))
     both: Sex = "both" if couple or form in _BOTH else sex
-    pair = (couple and form == noun) or form.rsplit(maxsplit=1)[-1] in _PAIRS
+    pair = (couple and form == noun) or form.startswith("twin ") or form.rsplit(maxsplit=1)[-1] in _PAIRS
     number = 2 if pair else None if several else 1
     return Mention(noun=noun, sex=both, age=age, number=number)

@@ -38,6 +38,7 @@ def tags_of(phrase: str, people: People = "unspecified") -> str:
         ("a father with his baby", "1boy, 1other, baby"),
         ("twin sisters", "2girls"),
         ("three sisters", "3girls"),
+        ("twin babies", "1boy, 1girl, baby"),
         ("two doctors and a nurse", "1boy, 2girls"),
         ("female barista", "1girl, solo"),
         ("barista", "1other, solo"),
