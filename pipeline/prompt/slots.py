@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.prompt.cast import Cast
 from pipeline.prompt.keywords import CopySpace, Keywords, People
+from pipeline.prompt.manners import contradicts
 from pipeline.prompt.persons import naming_persons
 from pipeline.prompt.tags import in_tags, people_tag
 from pipeline.prompt.words import fragment, once, terms, without_lettering
@@ -69,7 +70,8 @@ def slots_of(keywords: Keywords, purpose: Purpose | None, style: Style) -> Slots
     known: list[str] = terms(found["people_tag"][0]) if tags else []
     for name, parts in said.items():
         clean = [without_lettering(term) for part in parts for term in terms(fragment(part))]
-        kept = once([in_tags(term) if tags else term for term in clean if term], known)
+        fitting = [term for term in clean if term and not contradicts(term, style)]
+        kept = once([in_tags(term) if tags else term for term in fitting], known)
         known += kept
         found[name] = tuple(kept)
     space = _copy_space(keywords, purpose)
