@@ -25,7 +25,8 @@ _COUNT = re.compile(
 )
 _BARE = re.compile(r"(두|세|네|다섯|여섯|일곱|여러) (?=[가-힣])")
 _SAME_PLURAL = re.compile(r"(?:s|fish|sheep|people|children|women|men|shrimp|sushi|bread|salmon|sashimi|squid)$")
-_ODD_PLURALS = {"woman": "women", "man": "men", "child": "children", "person": "people", "knife": "knives",
+_ODD_PLURALS = {"woman": "women", "man": "men", "child": "children", "person": "people",
+                "grandchild": "grandchildren", "knife": "knives",
                 "wife": "wives", "housewife": "housewives",
                 "leaf": "leaves", "loaf": "loaves", "baby": "babies", "tooth": "teeth", "mouse": "mice"}  # fmt: skip
 

@@ -9,6 +9,8 @@ from pipeline.prompt.word import Word
 from pipeline.prompt.wording import cooked, once
 
 _BY_SEX = {"man": "male", "woman": "female", "man and woman": "male and female"}
+# who are one, whatever their number: a family of four
+_ONE_OF_MANY = ("family", "team", "crew", "band", "choir", "group")
 _MANY_ALREADY = ("person.group", "person.couple")
 _MADE_OF_WOOD = frozenset(("tableware", "home", "object"))
 
@@ -89,4 +91,5 @@ class NounPhrase:
         count = self.count or self._count_ahead
         if count is None:
             return plural(phrase) if words[-1].many and self.group not in _MANY_ALREADY else phrase
-        return f"{phrase} of {count.words}" if count.people and phrase.endswith("family") else count.of(phrase)
+        whole = count.people and phrase.endswith(_ONE_OF_MANY)
+        return f"{phrase} of {count.words}" if whole else count.of(phrase)

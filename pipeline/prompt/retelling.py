@@ -66,5 +66,5 @@ def _joined(first: Mention, second: Mention) -> Mention:
         if larger.sex != "unsaid" or larger.number != 1
         else next((one.sex for one in (first, second) if one.sex != "unsaid"), larger.sex)
     )
-    ages = {first.age, second.age}
-    return replace(larger, sex=sex, age="child" if ages == {"child"} else "old" if "old" in ages else larger.age)
+    old = larger.number == 1 and "old" in (first.age, second.age)
+    return replace(larger, sex=sex, age="old" if old else larger.age)

@@ -114,6 +114,8 @@ def test_two_of_one_clause_are_two() -> None:
         ("걸그룹 다섯 멤버가 춤추는 장면", "girl group idols, five members", "5girls"),
         ("아빠와 엄마 손을 잡은 아이", "father and mother", "1boy, 1girl, 1other, child"),
         ("60대 부부 두 쌍이 걷는 모습", "two married couples in their 60s", "2boys, 2girls, couple"),
+        ("댄스 크루 여섯 명이 춤추는 장면", "dance team of six", "multiple boys, multiple girls"),
+        ("손주 둘을 안은 할아버지", "two grandchildren, grandfather", "2boys, 1girl, old man, child"),
         ("마녀 분장한 엄마", "mother in a witch costume", "1girl, solo"),
     ],
 )
