@@ -21,7 +21,9 @@ def act(draft: Draft, gloss: str) -> None:
     current = draft.current
     role = current.nouns[-1].role if current.nouns else None
     alone = not _WITH_ITS_THING.fullmatch(gloss)
-    if alone and (role == "object" or (role == "none" and not current.is_animate)) and current.slot == "subject":
+    # 아기 안은 엄마, but 여자 웃는 얼굴
+    object_ = role == "object" or (role == "none" and (not current.is_animate or gloss == "hugging"))
+    if alone and object_ and current.slot == "subject":
         draft.lay("action", done_to(gloss, draft.taken()))
         return
     if described := _WITH_ITS_THING.fullmatch(gloss):

@@ -18,7 +18,7 @@ class Clause:
     """One stretch of text between two marks: Hangul syllables, letters, digits and single spaces."""
 
     def __init__(self, text: str, lexicon: Lexicon, settled: Mapping[str, Reading]) -> None:
-        """Settled are words of one syllable of which the whole request tells the meaning."""
+        """The homographs in settled have the meaning that the whole request tells."""
         self._text = text
         self._lexicon = lexicon
         self._settled = settled

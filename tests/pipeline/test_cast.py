@@ -115,7 +115,9 @@ def test_two_of_one_clause_are_two() -> None:
         ("아빠와 엄마 손을 잡은 아이", "father and mother", "1boy, 1girl, 1other, child"),
         ("60대 부부 두 쌍이 걷는 모습", "two married couples in their 60s", "2boys, 2girls, couple"),
         ("댄스 크루 여섯 명이 춤추는 장면", "dance team of six", "multiple boys, multiple girls"),
-        ("손주 둘을 안은 할아버지", "two grandchildren, grandfather", "2boys, 1girl, old man, child"),
+        ("손주 둘을 안은 할아버지", "grandfather, hugging two grandchildren", "2boys, 1girl, old man, child"),
+        ("아기 안은 엄마", "mother, hugging baby", "1girl, 1other, baby"),
+        ("아이 엄마", "mother", "1girl, solo"),
         ("마녀 분장한 엄마", "mother in a witch costume", "1girl, solo"),
     ],
 )
