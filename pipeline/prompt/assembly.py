@@ -1,10 +1,13 @@
-"""Puts a sentence's words together to English phrases and lays each into its slot."""
+"""Puts a sentence's words together to English phrases, each in its slot."""
 
 from collections.abc import Iterable
 
-from pipeline.prompt.matcher import Word
-from pipeline.prompt.noun_phrase import NounPhrase, gloss_of, group_of
-from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, Slot, slot_of, with_article
+from pipeline.prompt.actions import ARRANGED, LYING, act, arrange, settle_ride
+from pipeline.prompt.compounds import continues
+from pipeline.prompt.draft import Draft
+from pipeline.prompt.hangul import final
+from pipeline.prompt.phrases import DESCRIBING, ON_THEIR_OWN, Phrases, slot_of
+from pipeline.prompt.word import Word
 
 _RELATIONS = {
     "위": "on", "위쪽": "on", "옆": "next to", "곁": "next to", "앞": "in front of", "뒤": "behind", "안": "in",
@@ -17,191 +20,149 @@ _IMPRESSIONS = frozenset((
     "이미지", "그림", "컷", "샷", "장면", "모습", "광경", "풍", "버전", "디자인",
     "비주얼", "테마", "식", "톤앤매너", "색감", "컬러감", "표정",
 ))  # fmt: skip
-_HOLLOW = (
-    "bowl", "cup", "glass", "basket", "box", "pot", "vase", "jar", "bathtub", "mug", "bag", "bottle", "oven", "car",
-    "tent", "container", "steamer",
-)  # fmt: skip
-_LYING = frozenset(("placed", "served"))
-_ARRANGED = {
-    "topped": "topped with", "filled": "filled with", "decorated": "decorated with", "sprinkled": "sprinkled with",
-    "covered": "covered with", "surrounded": "surrounded by", "full": "full of", "generous full": "full of",
-}  # fmt: skip
-_OF_A_BACKGROUND = ("palette", "attributes", "setting", "mood", "time_season")
+_SHAPES = frozenset(("모양", "모양의", "형태"))
+# forms of 쓰다, which says nothing but behind what is worn: 모자 쓴, 안전모를 쓰고
+_PUT_ON = "쓰쓴써썼"
 
 
 class Assembly:
     """Reads words one by one; describing words wait for their noun, nouns for the verb they belong to."""
 
     def __init__(self, phrases: Phrases) -> None:
-        self._phrases = phrases
-        self._current = NounPhrase()
-        self._background = False
+        self._draft = Draft(phrases)
 
     def read(self, words: Iterable[Word]) -> None:
         """Read one clause to its end."""
-        for word in words:
+        clause = list(words)
+        self._draft.begin()
+        for word, following in zip(clause, [*clause[1:], None], strict=True):
             match word.kind:
                 case "noun" | "latin":
                     self._noun(word)
                 case "verb":
                     self._verb(word)
                 case "count":
-                    self._count(word)
+                    self._count(word, following)
                 case _:
-                    self._flush()
-        self._flush()
-        self._loosen()
-        self._background = False
+                    self._draft.flush()
+        self._draft.flush()
+        self._draft.loosen()
+        settle_ride(self._draft)
 
     def _noun(self, word: Word) -> None:
-        group = group_of(word)
-        if group in ("stop", "layout"):
-            self._silent(word.text)
+        draft, group = self._draft, word.group
+        if word.text in _SHAPES and draft.current.nouns:
+            self._shaped(word)
+        elif group in ("stop", "layout"):
+            self._silent(word)
+        elif group.startswith("adjective") and word.gloss in ARRANGED and draft.current.nouns:
+            arrange(draft, word.gloss)
         elif group == "verb":
-            self._act(gloss_of(word))
-        elif group in DESCRIBING and word.role in ("none", "of"):
+            act(draft, word.gloss)
+        elif (group in DESCRIBING and word.role in ("none", "of")) or _is_adnominal(word):
             if not self._is_background():
-                self._flush()
+                draft.flush()
             self._describe(word)
         elif group in ON_THEIR_OWN:
-            self._flush()
-            self._loosen()
-            self._lay(slot_of(group), gloss_of(word))
-        elif group.startswith("adjective") and gloss_of(word) in _ARRANGED and self._current.nouns:
-            self._arranged(gloss_of(word))
+            draft.flush()
+            draft.loosen()
+            draft.lay(slot_of(group), word.gloss)
         elif group in DESCRIBING or group.startswith("adjective"):
-            self._flush()
-            self._lay(slot_of(group), gloss_of(word))
+            draft.flush()
+            draft.lay(slot_of(group), word.gloss)
         else:
             self._join(word)
 
     def _join(self, word: Word) -> None:
         """A noun of a phrase; its particle says whether the phrase is over or waits for its verb."""
-        if self._current.nouns and not self._current.continues_with(word):
-            self._flush()
-        alone = not (self._current.nouns or self._current.waiting)
-        self._current.nouns.append(word)
+        draft = self._draft
+        if draft.current.nouns and not continues(draft.current, word):
+            draft.flush()
+        if word.gloss == "character" and word.role == "none" and draft.shows_somebody and not draft.current.nouns:
+            # 소녀 둘이 … 들고 있는 캐릭터 is nobody else
+            draft.loosen()
+            return
+        alone = not (draft.current.nouns or draft.current.waiting)
+        draft.current.nouns.append(word)
         if word.role in ("none", "of"):
             return
-        if gloss_of(word) == "background" and alone:
-            self._background = word.role in ("topic", "place", "subject")
-            self._current = NounPhrase()
+        if word.gloss == "background" and alone:
+            draft.background = word.role in ("topic", "place", "subject")
+            draft.current.nouns.clear()
         elif word.role not in ("object", "subject", "by", "place"):
-            self._flush()
+            draft.flush()
 
     def _is_background(self) -> bool:
         """Whether only the word 배경 was read, so that what follows describes it: 배경 단색 베이지."""
-        nouns = self._current.nouns
-        return len(nouns) == 1 and gloss_of(nouns[0]) == "background" and nouns[0].role == "none"
+        nouns = self._draft.current.nouns
+        return len(nouns) == 1 and nouns[0].gloss == "background" and nouns[0].role == "none"
 
     def _describe(self, word: Word) -> None:
-        self._current.waiting.append((gloss_of(word), slot_of(group_of(word))))
+        self._draft.current.waiting.append((word.gloss, slot_of(word.group)))
 
-    def _silent(self, text: str) -> None:
+    def _shaped(self, word: Word) -> None:
+        """버섯 모양 무드등, 고래 모양으로: what something looks like."""
+        current = self._draft.current
+        shape = f"{current.bare().replace(' ', '-')}-shaped"
+        current.nouns.clear()
+        if word.role in ("none", "of"):
+            current.waiting.append((shape, "attributes"))
+        else:
+            self._draft.lay("attributes", shape)
+
+    def _silent(self, word: Word) -> None:
         """A word without English of its own: "on", "next to", or one that ends a phrase."""
-        nouns = self._current.nouns
+        draft, text = self._draft, word.text if word.role not in ("topic", "object") else ""
+        nouns = draft.current.nouns
         if nouns and nouns[-1].role in ("none", "of") and text in _RELATIONS:
-            self._place(_RELATIONS[text])
+            draft.place(_RELATIONS[text])
             return
-        self._flush()
-        waiting = self._current.waiting
+        draft.flush()
+        waiting = draft.current.waiting
         if waiting and text in _RELATIONS:
             # 대리석 위에: a material is a place to lie on
-            self._lay("setting", f"{_RELATIONS[text]} {waiting.pop()[0]}")
-        elif text in _IMPRESSIONS:
-            self._loosen()
+            draft.lay("setting", f"{_RELATIONS[text]} {waiting.pop()[0]}")
+        elif word.text in _IMPRESSIONS:
+            draft.loosen()
 
     def _verb(self, word: Word) -> None:
-        group, gloss = group_of(word), gloss_of(word)
+        draft, group, gloss = self._draft, word.group, word.gloss
+        nouns = draft.current.nouns
         if group == "verb":
-            self._act(gloss)
-        elif gloss in _LYING or gloss in _ARRANGED:
-            self._arranged(gloss)
+            act(draft, gloss)
+        elif group == "stop" and word.text[0] in _PUT_ON and nouns and nouns[-1].group == "fashion":
+            act(draft, "wearing")
+        elif gloss in LYING or gloss in ARRANGED:
+            arrange(draft, gloss)
         else:
-            self._flush()
+            draft.flush()
             if group.startswith("adjective") and word.adnominal:
                 self._describe(word)
             elif group not in ("stop", "layout"):
-                self._lay(slot_of(group), gloss)
+                draft.lay(slot_of(group), gloss)
 
-    def _act(self, gloss: str) -> None:
-        """An action, with its object where one waits: 커피를 마시는, 책 읽는."""
-        current = self._current
-        role = current.nouns[-1].role if current.nouns else None
-        if (role == "object" or (role == "none" and not current.is_animate)) and current.slot == "subject":
-            self._lay("action", f"{gloss} {self._taken()}")
-            return
-        self._flush()
-        self._loosen()
-        self._lay("action", gloss)
-
-    def _arranged(self, gloss: str) -> None:
-        """접시에 담긴, 딸기가 올라간: where a thing lies, or what lies on it."""
-        nouns = self._current.nouns
-        if nouns and gloss in _LYING and nouns[-1].role in ("place", "none"):
-            self._place(self._preposition())
-        elif nouns and gloss in _ARRANGED and not self._current.is_animate:
-            self._lay("attributes", f"{_ARRANGED[gloss]} {self._taken()}")
-        else:
-            self._flush()
-
-    def _count(self, word: Word) -> None:
-        count = word.count
+    def _count(self, word: Word, following: Word | None) -> None:
+        draft, count = self._draft, word.count
         if count is None:
             return
-        if count.before_noun:
-            self._flush()
-            self._current.expect(count)
-        elif self._current.nouns:
-            self._current.count = count
-        elif last := self._phrases.slots.get("subject"):
-            last[-1] = count.of(last[-1])
+        # 4인 가족, 두 명의 여자: the count stands before its noun
+        ahead = count.people and following is not None and following.group.startswith("person")
+        if count.before_noun and count.people and draft.current.nouns and draft.current.is_animate:
+            # 등산객 세 명의 실루엣: it counts the persons before it
+            draft.current.count = count
+            draft.flush()
+        elif count.before_noun or (ahead and not draft.current.nouns):
+            draft.flush()
+            draft.current.expect(count)
+        elif draft.current.nouns:
+            draft.current.count = count
+        elif last := draft.phrases.slots.get("subject"):
+            last[-1] = draft.phrases.counted_again(last[-1], count.of(last[-1]))
         elif count.people:
-            self._lay("subject", count.of("person"))
-            self._phrases.people.append(("person.anyone", count.number))
+            draft.lay("subject", count.of("person"))
+            draft.phrases.people[-1].append(count.of("person"))
 
-    def _preposition(self) -> str:
-        return "in" if self._current.text().endswith(_HOLLOW) else "on"
 
-    def _place(self, preposition: str) -> None:
-        group = self._current.group
-        phrase = self._taken()
-        if group == "light":
-            self._lay("lighting", phrase)
-        elif group == "place" and (preposition in ("in", "on") or phrase.startswith("by the")):
-            self._lay("setting", phrase)
-        else:
-            self._lay("setting", f"{preposition} {phrase if group == 'place' else with_article(phrase)}")
-
-    def _flush(self) -> None:
-        """Lay the phrase that was being read into its slot."""
-        current = self._current
-        if not current.nouns:
-            return
-        is_thing = current.slot == "subject" and not current.is_animate
-        if current.nouns[-1].role == "place" and is_thing and current.group not in ("food", "drink", "latin"):
-            self._place(self._preposition())
-        else:
-            slot = current.slot
-            self._lay(slot, self._taken())
-
-    def _loosen(self) -> None:
-        """Lay what still waits for a noun into its own slots."""
-        waiting, self._current.waiting = self._current.waiting, []
-        for gloss, slot in waiting:
-            self._lay(slot, gloss)
-
-    def _taken(self) -> str:
-        """The phrase that was being read; a new one begins."""
-        phrase, people = self._current.text(), self._current.people()
-        if people is not None:
-            self._phrases.people.append(people)
-        self._current = NounPhrase()
-        return phrase
-
-    def _lay(self, slot: Slot, phrase: str) -> None:
-        if self._background and slot in _OF_A_BACKGROUND and phrase:
-            self._background = False
-            phrase = phrase if slot in ("setting", "time_season") else f"{phrase} background"
-            slot = "setting"
-        self._phrases.add(slot, phrase)
+def _is_adnominal(word: Word) -> bool:
+    """Whether an adjective stands in the lexicon in the form that describes a noun: 말린, 돌돌 말린."""
+    return word.group.startswith("adjective") and word.role == "none" and final(word.text[-1]) == "ㄴ"

@@ -7,10 +7,10 @@ from pydantic import JsonValue
 
 from pipeline.prompt.fitting import count_read, fitting_negative, fitting_positive
 from pipeline.prompt.keywords import Keywords
-from pipeline.prompt.korean import translate
 from pipeline.prompt.router import StyleDecision
 from pipeline.prompt.slots import Slots, slots_of
 from pipeline.prompt.tokens import count_tokens
+from pipeline.prompt.translation import translate
 from pipeline.prompt.words import fragment, once, terms
 from pipeline.request import GenerationRequest
 from store.manifest import PromptRecord, TokenCounts

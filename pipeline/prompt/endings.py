@@ -5,7 +5,7 @@ from typing import Literal
 
 from pipeline.prompt.stems import Base
 
-Role = Literal["none", "object", "subject", "topic", "of", "place", "with", "by", "other"]
+Role = Literal["none", "object", "subject", "topic", "of", "place", "with", "by", "like", "other"]
 
 _SUFFIX = "들|님|네|용|풍|식|형|류|쯤|째|씩|짜리|급|계|만의|별|제|표|내|점"
 _PARTICLE = (
@@ -63,7 +63,7 @@ _ENDINGS: dict[Base, re.Pattern[str]] = {
 _ROLES: dict[str, Role] = {
     "을": "object", "를": "object", "이": "subject", "가": "subject", "은": "topic", "는": "topic", "의": "of",
     "와": "with", "과": "with", "랑": "with", "이랑": "with", "하고": "with", "이나": "with", "나": "with",
-    "로": "by", "으로": "by",
+    "로": "by", "으로": "by", "처럼": "like", "마냥": "like", "같이": "like",
     **dict.fromkeys(("에", "에서", "에는", "에서의", "에서는", "엔", "에선", "에도", "에다", "에다가", "에의"),
     "place"),
 }  # fmt: skip

@@ -11,6 +11,9 @@ _LONGEST = 3
 _REQUEST = re.compile(
     r"^\s*(?:please\s+|can you\s+|could you\s+|i (?:want|need|would like)\s+)*(?:(?:draw|create|make|generate"
     r"|design|paint|give|show|render)\s+(?:me\s+|us\s+)?)?"
+    r"|\b(?:landscape|portrait|square|vertical|horizontal) (?:orientation|format|mode|size)\b"
+    # an oil painting of a cat is a cat, a cinematic photo of a cat a cinematic cat
+    r"|(?<=[a-z] )(?<!\ba )(?<!\ban )(?<!\bthe )(?:image|picture|photo|photograph) of (?:an?|the)\b"
     r"|\b(?:please|(?:an? )?(?:image|picture|photo|photograph|illustration|drawing|painting|poster|banner"
     r"|thumbnail|flyer) of)\b",
     re.IGNORECASE,

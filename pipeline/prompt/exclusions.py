@@ -20,8 +20,9 @@ _LISTED = re.compile(
 )
 _JOINED = re.compile(r"(.+?)(?:이나|나|와|과|랑|이랑|하고|·|/|이든|든지|든),?")
 _WORDS_BETWEEN = frozenset((
-    "절대", "절대로", "아예", "전혀", "다", "모두", "꼭", "제발", "하나도", "아무것도", "일체", "안", "및", "또는",
-    "그리고", "같은", "등", "등은", "건", "거", "것은", "것들은", "요소는", "요소", "모습은",
+    "한", "단", "명도", "한명도", "사람도", "마리도", "절대", "절대로", "아예", "전혀", "다", "모두", "꼭", "제발",
+    "하나도", "아무것도", "일체", "안", "및", "또는", "그리고", "같은", "등", "등은",
+    "건", "거", "것은", "것들은", "요소는", "요소", "모습은",
 ))  # fmt: skip
 _TRIGGER = re.compile(
     r"\s?(?:없이|없는|없게|없도록|없었으면|없으면|없음|없애\S*|빼고|빼 ?줘\S*|빼 ?주\S*|빼|뺀|제외하고|제외한"
@@ -32,6 +33,10 @@ _TRIGGER = re.compile(
     r"|안 ?(?:나오\S*|나온|나왔\S*|보이\S*|보였\S*|들어가\S*|들어간|들어갔\S*|넣\S*|써도\S*)"
     r"|싫어\S*|싫습니다|필요 ?없\S*)(?:요|구요)?(?: ?(?:주세요|줘요?|해 ?줘\S*|해 ?주\S*))?(?=$|[\s,.!?~)\n])"
 )  # fmt: skip
+# 사람 얼굴 is one thing, not two
+_WHOSE = re.compile(r"(?<!\S)(?:사람|인물|모델)(?:의|들의)? (?=얼굴|손|뒷모습|옆모습|실루엣|표정)")
+# what 한강 아니고 광안대교 names first is neither wanted nor kept out
+_NOT_THIS = re.compile(r"(?<!\S)\S+(?:이|가)? 아니(?:고|라)(?=[\s,])")
 _PARTICLE = re.compile(r"(.+?)(?:들)?(?:은|는|이|가|을|를|도|만|조차|이나|나|와|과|랑|이랑)?")
 _MODIFIER = re.compile(r"[가-힣]*(?:한|운|런|스런|적인|잡한)")
 _ENGLISH = re.compile(
@@ -63,6 +68,7 @@ class Exclusions:
 def take_exclusions(text: str) -> Exclusions:
     """Take out each exclusion with the words that make it one."""
     things: list[str] = []
+    text = _NOT_THIS.sub(" , ", _WHOSE.sub("", text))
     rest, position = "", 0
     for trigger in _TRIGGER.finditer(text):
         before = text[position : trigger.start()]

@@ -20,6 +20,7 @@ class Keywords:
 
     Every part is English, but for two: overlay_texts, which holds lettering word for word, in any
     language, and never reaches a prompt; and unknown_words, which holds what was not understood.
+    persons are the phrases that name somebody, one a clause: "mother and son".
     people is "none" where the request keeps people out, and "unspecified" where it does not speak of any.
     aspect_ratio is what the user asked for in words.  style_confidence is in [0, 1].  detail goes into
     the record of the node: which model answered, how long it took, whether from a cache.
@@ -37,6 +38,7 @@ class Keywords:
     palette: tuple[str, ...] = ()
     shot: str = ""
     people: People = "unspecified"
+    persons: tuple[str, ...] = ()
     purpose: Purpose | None = None
     style: StyleWord = "unspecified"
     style_explicit: bool = False

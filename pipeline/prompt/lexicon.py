@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.prompt.stems import Base, bases
 
 # one syllable is enough for these only; others are more often the end or the start of another word
-_SHORT_ADNOMINAL = frozenset("큰긴든뜬빈핀찬쓴찐킨")
+_SHORT_ADNOMINAL = frozenset("큰긴든뜬빈핀찬쓴찐킨낀쥔멘튄싼탄")
 _NOUNS_IN_DA = ("바다", "판다", "소다", "사이다")
 _WITH_ENDINGS = ("plain", "dropped", "open", "past", "polite")
 

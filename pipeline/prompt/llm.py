@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import SecretStr
 
 from pipeline.prompt.deadline import within
-from pipeline.prompt.exchange import Failure, Mode, Reason, Reply
+from pipeline.prompt.exchange import Failure, Mode, Reply
 from pipeline.prompt.instructions import Message
+from pipeline.prompt.refusals import refused
 from pipeline.prompt.schema import Answer, UnboundedAnswer
 from pipeline.prompt.tolerant import read_answer
 
@@ -21,16 +22,6 @@ MAX_TOKENS: Final = 500
 _NO_KEY: Final = "no-key"
 # anything shorter is no secret, and may well be a word of the answer
 _SECRET_LENGTH: Final = 12
-_REASONS: Final[dict[int, Reason]] = {
-    400: "bad_request",
-    401: "unauthorised",
-    403: "unauthorised",
-    404: "not_found",
-    408: "timeout",
-    422: "bad_request",
-    429: "rate_limit",
-}
-_SERVER_ERROR: Final = 500
 
 
 class ChatServer:
@@ -145,7 +136,7 @@ def _failure(error: Exception) -> Failure:
 
     match error:
         case openai.APIStatusError():
-            return _refused(error.status_code, error.response.headers.get("retry-after"), error.code)
+            return refused(error.status_code, error.response.headers.get("retry-after"), error.code)
         case openai.APITimeoutError():
             return Failure(reason="timeout", transient=True)
         case openai.APIConnectionError():
@@ -155,18 +146,3 @@ def _failure(error: Exception) -> Failure:
         case openai.ContentFilterFinishReasonError():
             return Failure(reason="refusal")
     return Failure(reason="invalid")
-
-
-def _refused(status: int, retry_after: str | None, code: str | None) -> Failure:
-    default: Reason = "server_error" if status >= _SERVER_ERROR else "bad_request"
-    reason = _REASONS.get(status, default)
-    # a quota that is used up is not there again in a moment
-    transient = reason in ("timeout", "rate_limit", "server_error") and code != "insufficient_quota"
-    return Failure(reason=reason, status=status, transient=transient, retry_after=_seconds(retry_after))
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    try:
-        return max(0.0, float(retry_after or ""))
-    except ValueError:
-        return None

@@ -1,50 +1,27 @@
 """Finds the lexicon's words in a Korean sentence: eojeol by eojeol, the longest word first."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
-from pipeline.prompt.counts import Count, count_at
-from pipeline.prompt.endings import Role, holds_adnominal, is_ending, role_of_tail, without_particle
+from pipeline.prompt.counts import Count, bare_count_at, count_at
+from pipeline.prompt.endings import role_of_tail, without_particle
 from pipeline.prompt.hangul import has_hangul
 from pipeline.prompt.lexicon import Entry, Lexicon, Reading
-
-Kind = Literal["noun", "verb", "count", "latin", "unknown", "break"]
+from pipeline.prompt.word import DISTINCT, Word, may_end_a_compound, may_follow, whole_word
 
 _LATIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9'&-]*")
-# 하다 and its kin behind a noun that stands in the lexicon alone
-_MADE_VERB = re.compile(
-    r"(?:하|한|할|해|했|되|된|될|돼|됐|시키|시킨|스러|스런|스럽|적|중|있|없|받|나는|난|같|답|지향|하면|함|됨).*"
-)
-_MADE_ADJECTIVE = re.compile(r"한|스러운|스런|적인|적|있는|같은|다운|중인|하고|한데|된|하는|되는|지향적인")
 _LONGEST_PREFIX = 4
-_DISTINCT = 3
-_EDIBLE = frozenset(("food", "drink"))
-_HEADS = _EDIBLE | {"animal", "plant", "fashion", "home", "tableware", "place", "object", "beauty", "vehicle"}
-_SHORT_HEADS = frozenset("빵떡꽃옷책컵숲잼죽콩쌀빛톤섬")
 _DEPTH = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
-    """One word of a sentence, with what follows it: role for nouns, adnominal for what describes a noun."""
-
-    kind: Kind
-    text: str = ""
-    entry: Entry | None = None
-    role: Role = "none"
-    adnominal: bool = False
-    many: bool = False
-    count: Count | None = None
 
 
 class Clause:
     """One stretch of text between two marks: Hangul syllables, letters, digits and single spaces."""
 
-    def __init__(self, text: str, lexicon: Lexicon) -> None:
+    def __init__(self, text: str, lexicon: Lexicon, settled: Mapping[str, Reading]) -> None:
+        """The homographs in settled have the meaning that the whole request tells."""
         self._text = text
         self._lexicon = lexicon
+        self._settled = settled
         self._compact = text.replace(" ", "").lower()
         self._places = [place for place, character in enumerate(text) if character != " "]
         self._ends = self._eojeol_ends()
@@ -60,8 +37,19 @@ class Clause:
         if counted := count_at(self._text, self._places[position]):
             letters = self._text[self._places[position] : self._places[position] + counted.length].replace(" ", "")
             return [Word(kind="count", text=letters, count=counted)], position + len(letters)
+        bare = bare_count_at(self._text, self._places[position])
+        if bare and (found := self._counted(position, bare)):
+            return found
         covered = self._cover(position, _DEPTH)
         return covered if covered is not None else self._partly(position)
+
+    def _counted(self, position: int, count: Count) -> tuple[list[Word], int] | None:
+        """A number and the persons or animals behind it; what else may follow makes phrases of its own: 두 손으로."""
+        start = position + count.length
+        covered = self._cover(start, _DEPTH)
+        if covered is None or not (entry := covered[0][0].entry) or not entry.group.startswith(("person", "animal")):
+            return None
+        return [Word(kind="count", text=self._compact[position:start], count=count), *covered[0]], covered[1]
 
     def _cover(self, position: int, depth: int) -> tuple[list[Word], int] | None:
         """Words that fill the eojeol from here to its end, or beyond it where a phrase crosses."""
@@ -70,13 +58,13 @@ class Clause:
             eojeol_end = self._ends[end - 1]
             tail = self._compact[end:eojeol_end]
             for reading in readings:
-                if word := _whole(surface, reading, tail):
+                if word := whole_word(surface, reading, tail):
                     return [word], eojeol_end
             entry, base = readings[0]
             crosses = self._ends[position] < end
             if base is None and len(surface) > 1 and depth and tail and not crosses:
                 rest = self._cover(end, depth - 1)
-                if rest is not None and _may_follow(rest[0][0]):
+                if rest is not None and may_follow(rest[0][0]):
                     return [Word(kind="noun", text=surface, entry=entry), *rest[0]], rest[1]
         return None
 
@@ -87,12 +75,12 @@ class Clause:
         if latin:
             return self._latin(latin[0], position)
         for surface, ((entry, base), *_) in self._candidates(position):
-            if len(surface) >= _DISTINCT and base is None and position + len(surface) < end:
+            if len(surface) >= DISTINCT and base is None and position + len(surface) < end:
                 word = Word(kind="noun", text=surface, entry=entry, role="other")
                 return [word, *self._unknown(eojeol, entry)], end
         for start in range(position + 1, min(position + _LONGEST_PREFIX, end - 1)):
             covered = self._cover(start, 1)
-            if covered and _may_end_a_compound(covered[0][0], start - position):
+            if covered and may_end_a_compound(covered[0][0], start - position):
                 return [Word(kind="unknown", text=without_particle(eojeol)), *covered[0]], covered[1]
         return self._unknown(eojeol, None), end
 
@@ -113,13 +101,18 @@ class Clause:
         compact, surfaces = self._compact, self._lexicon.surfaces
         if position and _joined_latin(compact, position) and self._ends[position - 1] != position:
             return
-        for length in self._lexicon.lengths.get(compact[position], ()):
+        lengths = self._lexicon.lengths.get(compact[position], ())
+        if compact[position] in self._settled and lengths[-1:] != (1,):
+            lengths = (*lengths, 1)
+        for length in lengths:
             end = position + length
-            readings = surfaces.get(compact[position:end]) if end <= len(compact) else None
+            readings = surfaces.get(compact[position:end], ()) if end <= len(compact) else ()
+            if settled := self._settled.get(compact[position:end]):
+                readings = (settled, *readings)
             if not readings or (end < len(compact) and _joined_latin(compact, end) and self._ends[end - 1] != end):
                 continue
             if self._ends[position] < end:
-                distinct = length >= _DISTINCT
+                distinct = length >= DISTINCT
                 readings = tuple(one for one in readings if one[0].phrase or (distinct and one[1] is None))
             if readings:
                 yield compact[position:end], readings
@@ -129,38 +122,6 @@ class Clause:
         for eojeol in self._text.split():
             ends += [len(ends) + len(eojeol)] * len(eojeol)
         return ends
-
-
-def _whole(surface: str, reading: Reading, tail: str) -> Word | None:
-    entry, base = reading
-    if base is not None:
-        if not is_ending(base, tail) or (len(surface) == 1 and not tail and base == "link"):
-            return None
-        return Word(kind="verb", text=surface + tail, entry=entry, adnominal=holds_adnominal(base, tail))
-    role = role_of_tail(tail)
-    if role is not None:
-        return Word(kind="noun", text=surface, entry=entry, role=role, many=tail.startswith("들"))
-    if len(surface) > 1 and _MADE_VERB.fullmatch(tail):
-        adnominal = _MADE_ADJECTIVE.fullmatch(tail) is not None
-        return Word(kind="noun", text=surface, entry=entry, role="none" if adnominal else "other")
-    return None
-
-
-def _may_follow(word: Word) -> bool:
-    """One syllable more often belongs to the word before: 자연산 is no mountain."""
-    return (
-        len(word.text) > 1
-        or word.kind != "noun"
-        or word.text in _SHORT_HEADS
-        or (word.entry is not None and word.entry.group == "stop")
-    )
-
-
-def _may_end_a_compound(word: Word, before: int) -> bool:
-    """Whether a word behind letters nobody knows is their head; 아로마 is not Rome, so places must be long."""
-    if word.kind != "noun" or word.entry is None or word.entry.group not in _HEADS:
-        return False
-    return len(word.text) >= _DISTINCT or (len(word.text) > 1 and (before > 1 or word.entry.group in _EDIBLE))
 
 
 def _joined_latin(compact: str, position: int) -> bool:

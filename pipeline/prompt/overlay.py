@@ -39,7 +39,7 @@ _TO_LATIN = re.compile(
 _SLOGAN = re.compile(
     r"(?:최대 |up to )?\d{1,3}(?:,\d{3})*\s?%(?:\s?(?:할인|세일|OFF|off|Off|sale|SALE|쿠폰|적립|페이백|DC))*"
     r"|\d\s?\+\s?\d(?:\s?(?:행사|이벤트|증정))?|\d{1,3}(?:,\d{3})+\s?원|\d+\s?(?:만|천)\s?원|\d{3,}\s?원"
-    r"|\d{2,4}-\d{3,4}-\d{4}|(?:https?://|www\.)\S+|[@#][\w가-힣.]+|[\w.]+@[\w.]+"
+    r"|\d{2,4}-\d{3,4}-\d{4}|(?:https?://|www\.)\S+|[@#][\w가-힣.]+|(?<![\w.])[\w.]{1,64}@[\w.]+"
 )
 _BEHIND_QUOTES = re.compile(rf"\n\s*(?:이라는|라는|이라고|라고|이라|이란|란)\s?(?:{_WORD})?(?:은|는|을|를|도|가|이)?")
 _NOT_LETTERING = re.compile(
@@ -115,7 +115,10 @@ def _kept(found: list[str], slogan: str) -> str:
 def _space(text: str) -> CopySpace:
     for side, words in _SIDES:
         if re.search(
-            rf"(?:{words})[^,.\n]{{0,14}}(?:{_ROOM})|(?:{_ROOM})[^,.\n]{{0,8}}(?:{words})", text, re.IGNORECASE
+            rf"(?:{words})[^,.\n]{{0,14}}(?:{_ROOM})|(?:{_ROOM})[^,.\n]{{0,8}}(?:{words})"
+            rf"|['\"’”](?:은|는|이|가|을|를)?\s?(?:{words})",  # noqa: RUF001
+            text,
+            re.IGNORECASE,
         ):
             return side
     return "somewhere" if re.search(r"여백|copy space|negative space", text, re.IGNORECASE) else "none"

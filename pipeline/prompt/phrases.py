@@ -17,23 +17,28 @@ ON_THEIR_OWN = frozenset(("shot", "technique"))
 ANIMATE = ("animal", "person")
 _UNCOUNTED = (
     "grass", "lawn", "floor", "furniture", "bedding", "sand", "water", "snow", "soil", "moss", "background", "paper",
-    "fabric", "marble",
+    "fabric", "marble", "hair",
 )  # fmt: skip
 _COUNTED_ALREADY = ("a", "the", "two", "three", "four", "several")
 
 
 @dataclass(slots=True, kw_only=True)
 class Phrases:
-    """The phrases of each slot in the order they were said; people are the groups of the persons, and how many."""
+    """The phrases of each slot in the order they were said; people are those that name persons, clause by clause."""
 
     slots: dict[Slot, list[str]] = field(default_factory=dict)
-    people: list[tuple[str, int]] = field(default_factory=list)
+    people: list[list[str]] = field(default_factory=list)
 
     def add(self, slot: Slot, phrase: str) -> None:
         """Lay a phrase into a slot, once."""
         known = self.slots.setdefault(slot, [])
         if phrase and phrase not in known:
             known.append(phrase)
+
+    def counted_again(self, phrase: str, counted: str) -> str:
+        """The counted phrase, in place of the one that was laid uncounted, where that names persons."""
+        self.people = [[counted if one == phrase else one for one in clause] for clause in self.people]
+        return counted
 
 
 def slot_of(group: str) -> Slot:

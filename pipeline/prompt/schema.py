@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from pipeline.prompt.keywords import MAX_SUBJECT, Keywords, People, StyleWord
+from pipeline.prompt.persons import naming_persons
 from pipeline.prompt.plain_english import Phrases
 from pipeline.request import AspectRatio, Purpose
 
@@ -83,12 +84,14 @@ def keywords_of(answer: Answer, *texts: str) -> Keywords:
     a whole text, is a misunderstanding.  The subject may come out empty.
     """
     phrases = Phrases()
+    subject = phrases.take(answer.subject, MAX_SUBJECT)
+    action = phrases.take(answer.action, MAX_PHRASE)
     return Keywords(
         extractor=NAME,
         intent=phrases.take(answer.intent, MAX_SUBJECT),
-        subject=phrases.take(answer.subject, MAX_SUBJECT),
+        subject=subject,
         attributes=phrases.take_all(answer.attributes, MAX_PHRASE, MAX_ITEMS),
-        action=phrases.take(answer.action, MAX_PHRASE),
+        action=action,
         setting=phrases.take(answer.setting, MAX_PHRASE),
         time_season=phrases.take(answer.time_season, MAX_PHRASE),
         lighting=phrases.take(answer.lighting, MAX_PHRASE),
@@ -96,6 +99,7 @@ def keywords_of(answer: Answer, *texts: str) -> Keywords:
         palette=phrases.take_all(answer.palette, MAX_PHRASE, MAX_FEW),
         shot=phrases.take(answer.shot, MAX_PHRASE),
         people=answer.people,
+        persons=naming_persons((subject, action)),
         purpose=None if answer.purpose == "unspecified" else answer.purpose,
         style=answer.style,
         style_explicit=answer.style_explicit and answer.style != "unspecified",

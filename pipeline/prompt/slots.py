@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from pipeline.prompt.cast import Cast
 from pipeline.prompt.keywords import CopySpace, Keywords, People
-from pipeline.prompt.people import people_in_english
+from pipeline.prompt.manners import contradicts
+from pipeline.prompt.persons import naming_persons
 from pipeline.prompt.tags import in_tags, people_tag
 from pipeline.prompt.words import fragment, once, terms, without_lettering
 from pipeline.request import Purpose
@@ -51,7 +53,7 @@ class Slots:
 
 def slots_of(keywords: Keywords, purpose: Purpose | None, style: Style) -> Slots:
     """The keywords in the style's dialect: clean, each term once, nothing in them that summons lettering."""
-    people = _people(keywords)
+    cast = Cast.of(keywords.persons or naming_persons((keywords.subject, keywords.action)), keywords.people)
     said = {
         "subject": [keywords.subject],
         "attributes": keywords.attributes,
@@ -64,22 +66,17 @@ def slots_of(keywords: Keywords, purpose: Purpose | None, style: Style) -> Slots
         "shot": [keywords.shot],
     }
     tags = style.dialect == "danbooru"
-    found: dict[str, tuple[str, ...]] = {"people_tag": (people_tag(keywords, people),) if tags else ()}
+    found: dict[str, tuple[str, ...]] = {"people_tag": (people_tag(keywords, cast),) if tags else ()}
     known: list[str] = terms(found["people_tag"][0]) if tags else []
     for name, parts in said.items():
         clean = [without_lettering(term) for part in parts for term in terms(fragment(part))]
-        kept = once([in_tags(term) if tags else term for term in clean if term], known)
+        fitting = [term for term in clean if term and not contradicts(term, style)]
+        kept = once([in_tags(term) if tags else term for term in fitting], known)
         known += kept
         found[name] = tuple(kept)
     space = _copy_space(keywords, purpose)
     found["copy_space"] = (space,) if space else ()
-    return Slots(terms=found, people=people)
-
-
-def _people(keywords: Keywords) -> People:
-    if keywords.people != "unspecified":
-        return keywords.people
-    return people_in_english(keywords.subject)
+    return Slots(terms=found, people="none" if keywords.people == "none" else cast.people)
 
 
 def _copy_space(keywords: Keywords, purpose: Purpose | None) -> str:

@@ -2,26 +2,19 @@
 
 import re
 
-from pipeline.prompt.keywords import Keywords, People
+from pipeline.prompt.cast import Cast
+from pipeline.prompt.cast_tags import cast_tags
+from pipeline.prompt.keywords import Keywords
 from pipeline.prompt.lexicon import load_lexicon
 
-_PEOPLE: dict[People, str] = {
-    "one_woman": "1girl, solo",
-    "one_man": "1boy, solo",
-    "one_person": "1other, solo",
-    "couple": "1boy, 1girl, couple",
-}
 _NOBODY = "no humans"
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5}
-_COUNTED = re.compile(r"\b(two|three|four|five)\b(?: [\w-]+)*? ?\b(women|girls|daughters|men|boys|sons)\b")
-_GIRLS = re.compile(r"\b(?:women|girls|woman|girl|sister|mother|schoolgirl)\b")
-_BOYS = re.compile(r"\b(?:men|boys|man|boy|brother|father)\b")
 _LIVING_FIGURE = re.compile(r"\b(?:character|fairy|angel|witch|elf|santa claus|mascot|goblin|demon|princess|knight)\b")
 # somebody's nails or skin, but not nail polish and not a hand cream
 _BODY_PART = re.compile(
     r"\b(?:hands?|fingers?|nails?|skin|faces?|lips?|eyes?|eyelash(?:es)?|eyelash extensions|eyebrows?|hairstyles?"
     r"|haircuts?|perms?|legs?|feet|makeup)(?=$|,| (?:and|with|on|in|at)\b)"
 )
+_HANDS = re.compile(r"(?:^|, |\band )(?:[a-z' -]+ )?hands?(?=$|,| (?:close-up|and|with|on|in|at|holding)\b)")
 _FOCUS = {
     "food": "food focus, still life",
     "drink": "food focus, still life",
@@ -52,19 +45,17 @@ _BEHIND_THE_HEAD = re.compile(
 )
 
 
-def people_tag(keywords: Keywords, people: People) -> str:
+def people_tag(keywords: Keywords, cast: Cast) -> str:
     """The tags a danbooru prompt begins with: 1girl, 2girls, no humans with what it is about instead."""
-    if people in _PEOPLE:
-        return _PEOPLE[people]
-    if people == "child":
-        girl, boy = _GIRLS.search(keywords.subject), _BOYS.search(keywords.subject)
-        return "1girl, child, solo" if girl else "1boy, child, solo" if boy else "1other, child, solo"
-    if people == "group":
-        return _group(keywords.subject)
-    if _LIVING_FIGURE.search(keywords.subject) and people != "none":
+    if cast.number != 0:
+        return cast_tags(cast)
+    nobody = keywords.people == "none"
+    if _LIVING_FIGURE.search(keywords.subject) and not nobody:
         return ""
     focus = _FOCUS.get(subject_group(keywords), "")
-    if not focus and people != "none" and _BODY_PART.search(keywords.subject):
+    if not nobody and _HANDS.search(f"{keywords.subject}, {keywords.shot}"):
+        return "hand focus"
+    if not focus and not nobody and _BODY_PART.search(keywords.subject):
         return ""
     return f"{_NOBODY}, {focus or 'still life'}"
 
@@ -84,15 +75,3 @@ def subject_group(keywords: Keywords) -> str:
             if group := groups.get(phrase) or groups.get(phrase.removesuffix("s")):
                 return group.partition(".")[0]
     return ""
-
-
-def _group(subject: str) -> str:
-    if counted := _COUNTED.search(subject):
-        number, kind = _NUMBERS[counted[1]], counted[2]
-        return f"{number}{'girls' if kind in ('women', 'girls', 'daughters') else 'boys'}"
-    girls, boys = _GIRLS.search(subject), _BOYS.search(subject)
-    if girls and not boys:
-        return "multiple girls"
-    if boys and not girls:
-        return "multiple boys"
-    return "multiple girls, multiple boys" if girls and boys else "multiple others"

@@ -23,6 +23,7 @@ _SUMMONING = re.compile(
     r"|advertisements?|advertising|adverts?|ads?|commercials?|captions?|subtitles?|headlines?|slogans?|titles?"
     r"|taglines?"
     r"|text|texts|letters|lettering|words?|written|quotes?|alphabets?|numbers?|digits?|watermarks?|signatures?"
+    r"|sales?|discounts?|promotions?"
     r"|speech bubbles?|word balloons?|screenshots?|user interfaces?|ui|gui|web ?pages?|websites?|thumbnails?|qr"
     r" codes?|barcodes?"
     r"|price tags?|comic (?:strips?|pages?|panels?)|manga (?:pages?|panels?))\b",

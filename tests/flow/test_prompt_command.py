@@ -54,8 +54,31 @@ def test_the_options_say_what_the_fields_of_a_request_say(tmp_path: Path) -> Non
 def test_all_styles_stand_in_one_object(tmp_path: Path) -> None:
     found = shown(tmp_path, PROMPT, "--all-styles")
     assert [one["style"] for one in found["styles"]] == ["ultra_realistic", "semi_realistic", "anime"]
-    assert all(one.keys() >= LEAST for one in found["styles"])
+    assert all(one.keys() >= LEAST for one in (found, *found["styles"]))
     assert found["style"] == "ultra_realistic"
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_an_empty_key_counts_as_none(key: str, tmp_path: Path) -> None:
+    found = shown(tmp_path, PROMPT, OPENAI_API_KEY=key, IMAGEGEN_PROMPT__LLM_API_KEY=key)
+    assert found["extractor"] == "rules"
+    assert "llm_failure" not in found["keywords"]
+
+
+@pytest.mark.parametrize(
+    "words", ["🍓☕", "딸기\x01\x1b[31m 라떼\t\x7f", "日本語のケーキ", "a " * 999, "strawberry 라떼 on a 테이블"]
+)
+def test_odd_words_give_one_object_in_plain_ascii(words: str, tmp_path: Path) -> None:
+    found = shown(tmp_path, words)
+    assert found.keys() >= LEAST
+    assert (found["positive"] + found["negative"]).isascii()
+
+
+@pytest.mark.parametrize("words", ["", "   ", "가" * 20_000])
+def test_what_no_request_may_say_leaves_stdout_empty(words: str, tmp_path: Path) -> None:
+    process = imagegen("prompt", words, "--json", folder=tmp_path, cache=tmp_path)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert "prompt" in process.stderr
 
 
 def test_a_person_sees_style_prompts_tokens_and_what_was_not_understood(tmp_path: Path) -> None:

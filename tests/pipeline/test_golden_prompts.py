@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from pipeline.prompt.decide import decide_from
+from pipeline.prompt.fitting import count_read
 from pipeline.prompt.hangul import has_hangul
 from pipeline.prompt.keywords import Keywords
 from pipeline.prompt.korean import KoreanExtractor
-from pipeline.prompt.tokens import WINDOW, count_tokens
+from pipeline.prompt.tokens import WINDOW
 from pipeline.styles import load_styles
 from tests.pipeline.samples import asked
 
@@ -56,6 +57,13 @@ def test_style_purpose_shape_lettering_and_exclusions_are_found(golden: dict[str
     assert set(keywords.exclusions) == set(golden.get("exclusions", ()))
 
 
+@pytest.mark.parametrize("golden", [one for one in GOLDEN if "cast" in one], ids=lambda one: one["prompt"][:20])
+def test_tags_say_who_is_there(golden: dict[str, Any]) -> None:
+    record = decide_from(read(golden), asked(prompt=golden["prompt"], style="anime"), STYLES, "anime").built.record
+    assert record.positive.startswith(golden["cast"])
+    assert ("solo" in record.positive.split(", ")) == golden["cast"].endswith("solo")
+
+
 @every_request
 @pytest.mark.parametrize("style", sorted(STYLES.styles))
 def test_no_prompt_holds_hangul_or_lettering_or_more_than_is_read(golden: dict[str, Any], style: str) -> None:
@@ -65,4 +73,4 @@ def test_no_prompt_holds_hangul_or_lettering_or_more_than_is_read(golden: dict[s
     assert record.negative.isascii()
     assert not has_hangul(record.positive + record.negative)
     assert not any(text.lower() in record.positive.lower() for text in keywords.overlay_texts)
-    assert max(count_tokens(record.positive), count_tokens(record.negative)) <= WINDOW
+    assert max(count_read(record.positive), count_read(record.negative)) <= WINDOW

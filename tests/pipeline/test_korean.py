@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from pipeline.prompt.clauses import normalised
 from pipeline.prompt.keywords import MAX_SUBJECT, Keywords
 from pipeline.prompt.korean import KoreanExtractor
 from pipeline.prompt.lexicon import load_lexicon
@@ -109,6 +110,89 @@ def test_words_with_two_meanings_are_known_by_their_neighbours(prompt: str, foun
     assert found in (keywords.subject, keywords.time_season)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "found", "other"),
+    [
+        ("밤을 굽고 있는 할아버지", "chestnuts", "night"),
+        ("고요한 밤 도시", "night", "chestnuts"),
+        ("호수 위 배에 앉은 남자", "boat", "pear"),
+        ("과즙이 흐르는 달콤한 배", "pear", "boat"),
+        ("배를 쓰다듬는 임산부", "belly", "boat"),
+        ("따뜻한 차를 마시는 여자, 찻잔", "tea", "car"),
+        ("도로를 달리는 차", "car", "tea"),
+        ("샐러드 볼과 포크", "bowl", "cheeks"),
+        ("볼이 통통한 아기", "cheeks", "bowl"),
+        ("나뭇가지에 앉은 새 한 마리", "bird", "new"),
+        ("요가 매트 세 개, 라벤더색 매트", "mats", "matte"),
+        ("용 한 마리가 나는 하늘", "dragon", "for"),
+        ("픽셀아트로 그린 편의점", "convenience store", "green"),
+        ("그린 톤의 거실", "green", "drawn"),
+    ],
+)
+def test_what_a_word_means_is_told_by_the_rest_of_the_request(prompt: str, found: str, other: str) -> None:
+    keywords = read(prompt)
+    slots = (keywords.subject, *keywords.attributes, *keywords.palette, keywords.setting, keywords.action)
+    said = " ".join((*slots, keywords.time_season)).lower()
+    assert found in said
+    assert other not in said.split()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "phrase"),
+    [
+        ("빨간 우산 쓴 여자", "holding a red umbrella"),
+        ("산타 모자 쓴 강아지", "wearing santa hat"),
+        ("안전모 쓴 남자", "wearing safety helmet"),
+        ("쿠키 굽는 주방", "baking cookies"),
+        ("구운 아스파라거스", "roasted asparagus"),
+        ("갓 구운 빵", "freshly baked bread"),
+        ("검은 드레스의 마녀", "witch in a black gown"),
+        ("교복 학생 두 명", "two students in a school uniform"),
+        ("고래 모양으로 빛나는 드론", "whale-shaped"),
+        ("버섯 모양 무드등", "mushroom-shaped"),
+        ("산처럼 쌓인 치킨", "like a mountain"),
+        ("숯불 그릴에 올린 삼겹살", "on a charcoal fire grill"),
+        ("네온 도로를 달리는 전기차", "driving"),
+        ("비행기를 바라보는 부부", "looking at airplane"),
+        ("남자 제빵사 둘", "two male bakers"),
+        ("감성 사진 같은 카페", "atmospheric"),
+        ("크림색 배경으로 케이크", "cream-colored background"),
+        ("말린 고추", "dried chili pepper"),
+        ("고추 말리는 할머니", "drying chili pepper"),
+    ],
+)
+def test_sayings_become_phrases_that_read_well(prompt: str, phrase: str) -> None:
+    keywords = read(prompt)
+    said = ", ".join((keywords.subject, *keywords.attributes, *keywords.mood, keywords.setting, keywords.action))
+    assert phrase in said
+
+
+@pytest.mark.parametrize(
+    ("text", "longest"),
+    [
+        ("가" * 20_000, 200),
+        ("a" * 20_000, 200),
+        ("딸기" + " " * 20_000 + "라떼", 5),
+        ("딸기" + "\n" * 20_000 + "라떼", 5),
+    ],
+    ids=["Hangul", "Latin", "spaces", "lines"],
+)
+def test_no_text_has_endless_words_or_gaps(text: str, longest: int) -> None:
+    assert len(normalised(text)) <= longest
+
+
+@pytest.mark.parametrize(
+    ("prompt", "style"),
+    [
+        ("만화책 읽는 아이", "unspecified"), ("그림을 들고 있는 아이", "unspecified"), ("만화책 표지 느낌", "anime"),
+        ("그림 그리는 소녀 일러스트", "illustration"), ("동화책 읽어주는 엄마 사진", "realistic"),
+        ("동화책 같은 숲", "illustration"),
+    ],
+)  # fmt: skip
+def test_a_book_somebody_reads_is_no_style(prompt: str, style: str) -> None:
+    assert read(prompt).style == style
+
+
 def test_each_thing_said_lies_in_its_slot() -> None:
     keywords = read("겨울 카페 창가에서 커피를 마시는 여자, 따뜻한 조명, 아늑한 분위기, 베이지 톤, 클로즈업")
     assert (keywords.subject, keywords.action) == ("woman", "drinking coffee")
@@ -164,6 +248,10 @@ def test_lettering_is_taken_word_for_word(prompt: str, texts: tuple[str, ...]) -
         ("아무도 없는 해변", {"people"}),
         ("만화 말고 사진처럼 고양이", set()),
         ("a beach without people", {"people"}),
+        ("사람 한 명도 없는 해변", {"people"}),
+        ("해변의 커플, 사람 얼굴은 안 보이게", {"face"}),
+        ("한강 아니고 바다", set()),
+        ("콜라 캔, 상표는 안 보이게", {"logo"}),
         ("a cat, no text, no logo", {"text", "logo"}),
         ("더할 나위 없이 예쁜 고양이", set()),
         ("끝없는 초원", set()),
@@ -209,7 +297,8 @@ def test_the_purpose_is_understood(prompt: str, purpose: str | None) -> None:
 @pytest.mark.parametrize(
     ("prompt", "people"),
     [
-        ("책 읽는 여자", "one_woman"), ("달리는 청년", "one_man"), ("노는 아이들", "child"), ("벤치의 커플", "couple"),
+        ("책 읽는 여자", "one_woman"), ("달리는 청년", "one_man"), ("노는 아이", "child"), ("노는 아이들", "group"),
+        ("벤치의 커플", "couple"),
         ("웃는 가족", "group"), ("여자 두 명", "group"), ("바리스타", "one_person"), ("딸기 케이크", "unspecified"),
         ("사람 없이 숲", "none"), ("a woman reading", "one_woman"), ("엄마와 아이", "group"),
     ],

@@ -169,7 +169,7 @@ def test_without_people_the_photograph_keeps_them_out_too() -> None:
         ("a shiba inu reading a book under a cherry tree", ["no humans", "animal focus"]),
         ("안개 낀 숲 풍경", ["no humans", "scenery"]),
         ("대리석 위의 향수", ["no humans", "still life"]),
-        ("핑크 글리터 네일 손 클로즈업", ["pink glittering manicured nails"]),
+        ("핑크 글리터 네일 손 클로즈업", ["hand focus", "pink glittering manicured nails"]),
         ("사람 없이 깨끗한 피부", ["no humans"]),
         ("핸드크림 튜브", ["no humans", "still life"]),
     ],
@@ -272,6 +272,23 @@ def test_the_users_exclusions_outlast_the_styles_last_words(style: str) -> None:
 @pytest.mark.parametrize("style", TAGGED)
 def test_words_against_drawings_never_reach_a_drawing_style(style: str) -> None:
     assert not {"anime", "cartoon", "illustration", "painting"} & set(terms(shipped(style, "고양이").negative))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "manner", "kept", "dropped"),
+    [
+        ("수채화 느낌의 고양이", "watercolor", "illustration", "realistic"),
+        ("수채화 느낌의 고양이", "watercolor", "anime", "realistic"),
+        ("지브리풍 고양이", "ghibli style", "anime", "realistic"),
+        ("다큐멘터리 사진 같은 시장", "documentary photo", "realistic", "anime"),
+        ("유화 느낌의 바다", "oil painting", "illustration", "ultra_realistic"),
+    ],
+)
+def test_a_style_that_is_forced_keeps_the_manners_of_others_out(
+    prompt: str, manner: str, kept: str, dropped: str
+) -> None:
+    assert manner in terms(shipped(kept, prompt).positive)
+    assert manner not in terms(shipped(dropped, prompt).positive)
 
 
 def test_an_order_to_the_machine_is_only_words() -> None:

@@ -52,7 +52,7 @@ def prompt(
         named = request.model_copy(update={"style": name})
         found.append(_shown(named, decide_from(keywords, named, styles, settings.drawing.default_style)))
     if as_json:
-        everything = {**_without_prompts(chosen), "styles": found} if all_styles else chosen
+        everything = {**chosen, "styles": found} if all_styles else chosen
         sys.stdout.write(json.dumps(everything, ensure_ascii=False, indent=2) + "\n")
     else:
         _print(chosen, found or [chosen])
@@ -74,10 +74,6 @@ def _shown(request: GenerationRequest, decided: Decided) -> dict[str, Any]:
         "extractor": record.extractor,
         "warnings": list(decided.built.warnings),
     }
-
-
-def _without_prompts(shown: dict[str, Any]) -> dict[str, Any]:
-    return {name: shown[name] for name in ("style", "style_reason", "keywords", "unknown_words", "extractor")}
 
 
 def _print(chosen: dict[str, Any], shown: list[dict[str, Any]]) -> None:
