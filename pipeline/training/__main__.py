@@ -1,0 +1,123 @@
+"""The trainings as commands: fetch, vae, unet, controlnet, pack, evaluate, sheet."""
+
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from pipeline.clock import SystemClock
+from pipeline.config import DrawingConfig
+from pipeline.generator import Generator
+from pipeline.loading import silence_libraries
+from pipeline.styles import load_styles
+from pipeline.training import evaluation, packing, pictograms
+from pipeline.training.evaluation import Evaluation, FolderWeights
+from pipeline.training.presets import PRESETS, Preset
+from pipeline.training.school import Room, School
+
+app = typer.Typer(help="Train the built-in checkpoints on free pictograms.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Option(help="Folder of downloads, snapshots and results.")]
+Named = Annotated[str, typer.Option("--preset", help=f"Size of the training: {', '.join(PRESETS)}.")]
+Minutes = Annotated[float, typer.Option(help="Stop and save after so long; the next call goes on.")]
+PROMPTS = (
+    "딸기",
+    "비 오는 날의 고양이",
+    "a red apple on a light blue background",
+    "a cat and a teacup without handle",
+    "커피 한 잔",
+)
+
+
+@app.command()
+def fetch(folder: Folder = Path("training")) -> None:
+    """Download the pictogram sets with npm, once."""
+    pictograms.fetch(folder)
+
+
+@app.command()
+def vae(folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minutes = 9.0) -> None:
+    """Train the VAE, or go on with it."""
+    _school(folder, preset, minutes).train_vae()
+
+
+@app.command()
+def unet(folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minutes = 9.0) -> None:
+    """Train the UNets and their text encoders, or go on with them."""
+    _school(folder, preset, minutes).train_unet()
+
+
+@app.command()
+def controlnet(folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minutes = 9.0) -> None:
+    """Train the ControlNet, or go on with it."""
+    _school(folder, preset, minutes).train_controlnet()
+
+
+@app.command()
+def pack(folder: Folder = Path("training"), preset: Named = "gpu") -> None:
+    """Write the weights in half precision to FOLDER/packed, and whole checkpoints to FOLDER/checkpoints."""
+    school = _school(folder, preset, 0)
+    school.measure_latents()
+    size = packing.pack(school.networks, PRESETS[preset], folder / "packed")
+    packing.materialise(school.networks, folder / "checkpoints")
+    typer.echo(f"{size / 1e6:.1f} MB of weights in {folder / 'packed'}")
+
+
+@app.command()
+def evaluate(
+    folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minutes = 9.0, count: int = 60, steps: int = 20
+) -> None:
+    """Train the judge, draw with FOLDER/checkpoints, and print what the judge makes of it."""
+    school = _school(folder, preset, minutes)
+    judge = school.train_judge(PRESETS[preset].judge_steps).cpu()
+    trial = Evaluation(_generator(folder, preset, steps), judge, school.pictograms, PRESETS[preset].size, seed=1)
+    typer.echo(json.dumps(asdict(trial.figures(count)), indent=2))
+
+
+@app.command()
+def sheet(path: Path, folder: Folder = Path("training"), preset: Named = "gpu", steps: int = 20) -> None:
+    """Draw some prompts with FOLDER/checkpoints in all three styles, into one picture."""
+    generator, size = _generator(folder, preset, steps), PRESETS[preset].size
+
+    def draw(prompt: str, style: str) -> "np.typing.NDArray[np.uint8]":
+        drawing = generator.generate_image(prompt, style=style, seed=1, width=size, height=size)
+        return evaluation.decoded(drawing.images[0].data)
+
+    evaluation.sheet(draw, PROMPTS, path)
+
+
+def _school(folder: Path, preset: str, minutes: float) -> School:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    silence_libraries()
+    chosen = PRESETS[preset]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    room = Room(
+        folder=folder / preset,
+        device=device,
+        clock=SystemClock(),
+        # on a GPU the scenes are the bottleneck; on a CPU every core is needed for the steps
+        processes=max(0, (os.cpu_count() or 1) - 2) if device.type == "cuda" else 0,
+        seconds=minutes * 60,
+    )
+    return School(_few(pictograms.read(folder, chosen.size), chosen), chosen, room)
+
+
+def _few(found: pictograms.Pictograms, preset: Preset) -> pictograms.Pictograms:
+    if preset.objects is None:
+        return found
+    pictures = {style: array[: preset.objects] for style, array in found.pictures.items()}
+    return pictograms.Pictograms(objects=found.objects[: preset.objects], pictures=pictures)
+
+
+def _generator(folder: Path, preset: str, steps: int) -> Generator:
+    styles = load_styles(builtin={"native_size": PRESETS[preset].size, "steps": steps})
+    return Generator(FolderWeights(folder / "checkpoints"), styles, DrawingConfig(text_guard="off"))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,51 @@
+"""Captions as a checkpoint meets them: what the prompt system makes of a scene's words."""
+
+import random
+from collections.abc import Iterable
+
+from pipeline.admission import admit
+from pipeline.config import Limits
+from pipeline.prompt.decide import decide
+from pipeline.prompt.emphasis import fragments, plain
+from pipeline.prompt.korean import KoreanExtractor
+from pipeline.styles import load_styles
+
+_DROPPED, _BARE = 0.1, 0.15
+_MOST_WORDS = 200
+
+
+class Captions:
+    """Turns words into a positive prompt of a style, or into what guidance compares it with."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._styles = load_styles()
+        self._extractor = KoreanExtractor()
+        self._known: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def caption(self, words: str, style: str) -> str:
+        """The prompt to train with: mostly built, sometimes bare, in a tenth the negative one or nothing.
+
+        The pipeline draws against the style's negative prompt, so that has to mean "anything".
+        """
+        positive, negative = self.built(words, style)
+        roll = self._chance.random()
+        if roll < _DROPPED:
+            return negative if roll < _DROPPED / 2 else ""
+        return words if roll < _DROPPED + _BARE else positive
+
+    def built(self, words: str, style: str) -> tuple[str, str]:
+        """Positive and negative prompt, without weights."""
+        key = (words, style)
+        if key not in self._known:
+            request = admit({"prompt": words[:_MOST_WORDS], "style": style}, Limits(), self._styles.names)
+            record = decide(request, self._extractor, self._styles, style).built.record
+            self._known[key] = (plain(fragments(record.positive)), plain(fragments(record.negative)))
+        return self._known[key]
+
+
+def vocabulary_texts(names: Iterable[str]) -> list[str]:
+    """Every text whose words the vocabulary should know whole: names, grounds and the templates of all styles."""
+    captions = Captions(random.Random(0))  # noqa: S311 - chance, not secrecy
+    styles = load_styles().styles
+    return [text for name in names for style in styles for text in (name, *captions.built(name, style))]
