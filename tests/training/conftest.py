@@ -5,6 +5,7 @@ import colorsys
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
 from pipeline.training.pictograms import Pictogram, Pictograms
 from pipeline.training.presets import STYLES
 

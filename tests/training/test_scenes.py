@@ -3,12 +3,12 @@
 import random
 
 import numpy as np
+
+from pipeline.prompt.tokens import count_tokens
 from pipeline.training.captions import Captions
 from pipeline.training.pictograms import Pictograms
 from pipeline.training.presets import STYLES
 from pipeline.training.scenes import GROUNDS, Scenes, with_article
-
-from pipeline.prompt.tokens import count_tokens
 
 
 def test_a_scene_names_every_object_it_shows(pictograms: Pictograms) -> None:

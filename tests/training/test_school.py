@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from pipeline.config import DrawingConfig
+from pipeline.generator import Generator
+from pipeline.styles import load_styles
 from pipeline.training.course import Course, Plan
 from pipeline.training.evaluation import Evaluation, FolderWeights
 from pipeline.training.networks import Networks, own_parameters, shared_parameters
@@ -11,10 +15,6 @@ from pipeline.training.packing import materialise, pack, unpack
 from pipeline.training.pictograms import Pictograms
 from pipeline.training.presets import SMOKE, STYLES
 from pipeline.training.school import Room, School
-
-from pipeline.config import DrawingConfig
-from pipeline.generator import Generator
-from pipeline.styles import load_styles
 from tests.clock import FakeClock
 
 MIB = 1024 * 1024
