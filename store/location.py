@@ -1,5 +1,6 @@
 """A place named by the user: a folder, or a prefix of an S3 bucket such as "s3://pictures/outbox"."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from store.folder import FolderBucket
 from store.s3options import S3Options
 
 _SCHEME = "s3://"
+# of the 1,024 bytes of a key, what lies below a prefix needs the rest
+_MOST_PREFIX_BYTES = 500
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -38,6 +41,11 @@ def s3_place(location: str) -> S3Place | None:
         raise SettingsInvalid(f"the location {location!r} cannot be used: {error.message}") from error
     if not _BUCKET_NAME.fullmatch(bucket):
         raise SettingsInvalid(f"the location {location!r} names no bucket; write s3://bucket/prefix")
+    if (size := len(os.fsencode(prefix))) > _MOST_PREFIX_BYTES:
+        raise SettingsInvalid(
+            f"the prefix of {location[:80]!r}… has {size} bytes; at most"
+            f" {_MOST_PREFIX_BYTES} leave room for names below it"
+        )
     return S3Place(bucket=bucket, prefix=prefix)
 
 

@@ -19,7 +19,16 @@ from watcher.commands import models
 from watcher.commands.cancel import cancel
 from watcher.commands.generate import generate
 from watcher.commands.health import health
-from watcher.commands.options import EXIT_FAILED, EXIT_MISUSED, Config, InboxOption, ModelsOption, OutboxOption
+from watcher.commands.lanes import load_settings_of_lanes
+from watcher.commands.options import (
+    EXIT_FAILED,
+    EXIT_MISUSED,
+    Config,
+    InboxOptions,
+    ModelsOption,
+    OutboxOption,
+    QueueOptions,
+)
 from watcher.commands.prompt import prompt
 from watcher.commands.prune import prune
 from watcher.commands.redrive import redrive
@@ -86,10 +95,14 @@ def schema(document: Annotated[str, typer.Argument(help="request or result")]) -
 
 @app.command()
 def doctor(
-    inbox: InboxOption = None, outbox: OutboxOption = None, models: ModelsOption = None, config: Config = None
+    inbox: InboxOptions = None,
+    queue: QueueOptions = None,
+    outbox: OutboxOption = None,
+    models: ModelsOption = None,
+    config: Config = None,
 ) -> None:
-    """Check device, memory, checkpoints, folders and versions; exit code 1 if anything is missing."""
-    findings = examine(load_settings(config, inbox=inbox, outbox=outbox, models=models))
+    """Check device, memory, checkpoints, folders, queues and versions; exit code 1 if anything is missing."""
+    findings = examine(load_settings_of_lanes(inbox or [], queue or [], config, outbox=outbox, models=models))
     wide_console().print(findings_table(findings))
     if not all(finding.well for finding in findings):
         raise typer.Exit(EXIT_FAILED)

@@ -14,13 +14,16 @@ from store.errors import ServiceError, StoreUnavailable
 from store.location import folder_of
 from store.s3probe import honours_create
 from watcher.filesystem import remote_kind
-from watcher.hall import configured_styles, configured_weights, keep_apart, open_generator, versions
+from watcher.hall import configured_styles, configured_weights, keep_all_apart, open_generator, versions
+from watcher.message import LARGEST_EVENT_BYTES
 from watcher.place import open_place
 from watcher.room import Room
-from watcher.settings import BUILTIN, Settings
+from watcher.settings import BUILTIN, LaneSettings, Settings
 
 _GIB = 1024**3
 _VRAM_GIB = 16
+# a message is also received anew when its worker stops, which is nobody's fault
+_FEWEST_RECEIVES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +103,9 @@ def _device(settings: Settings) -> Iterator[Finding]:
 
 
 def _places(settings: Settings) -> Iterator[Finding]:
-    yield _tried("places", lambda: keep_apart(settings), "inbox and outbox are apart")
-    for subject, location in (("inbox", settings.inbox), ("outbox", settings.outbox)):
+    yield _tried("places", lambda: keep_all_apart(settings), "inbox and outbox are apart")
+    inboxes = [lane.inbox for lane in settings.all_lanes]
+    for subject, location in (*(("inbox", inbox) for inbox in inboxes), ("outbox", settings.outbox)):
         folder = folder_of(location)
         if folder is None:
             yield _tried(
@@ -110,7 +114,8 @@ def _places(settings: Settings) -> Iterator[Finding]:
         else:
             yield _tried(subject, partial(_write_and_link, folder), f"{location} is writable")
             yield from _disk(subject, _existing(folder), settings)
-    yield Finding(subject="events", well=True, found=_events(settings))
+    for lane in settings.all_lanes:
+        yield _events(lane, settings) if lane.queue is None else _queue(lane.queue, settings)
 
 
 def _disk(subject: str, folder: Path, settings: Settings) -> Iterator[Finding]:
@@ -119,12 +124,32 @@ def _disk(subject: str, folder: Path, settings: Settings) -> Iterator[Finding]:
     yield Finding(subject=f"{subject} disk", well=lacking is None, found=found, advice="free some space")
 
 
-def _events(settings: Settings) -> str:
-    inbox = folder_of(settings.inbox)
+def _events(lane: LaneSettings, settings: Settings) -> Finding:
+    inbox = folder_of(lane.inbox)
     if inbox is None:
-        return f"none, a list every {settings.scan_interval(settings.inbox):g} s"
-    kind = remote_kind(_existing(inbox))
-    return f"none on {kind}, scanning only" if kind else "file events"
+        found = f"none, a list every {settings.scan_interval(lane.inbox):g} s"
+    else:
+        kind = remote_kind(_existing(inbox))
+        found = f"none on {kind}, scanning only" if kind else "file events"
+    return Finding(subject="events", well=True, found=found)
+
+
+def _queue(url: str, settings: Settings) -> Finding:
+    # boto3 takes a while to import, and comes with an extra
+    from watcher.sqs import SqsQueue
+
+    try:
+        facts = SqsQueue(url, region=settings.s3.region, profile=settings.s3.profile).facts()
+    except ServiceError as error:
+        return Finding(subject="queue", well=False, found=error.code, advice=error.message)
+    advice = []
+    if facts.most_receives is None or facts.most_receives < _FEWEST_RECEIVES:
+        advice.append(f"give it a dead-letter queue after {_FEWEST_RECEIVES} receives or more")
+    if facts.largest < LARGEST_EVENT_BYTES:
+        advice.append(f"raise its MaximumMessageSize to {LARGEST_EVENT_BYTES}")
+    dead = "no dead letters" if facts.most_receives is None else f"dead letters after {facts.most_receives} receives"
+    found = f"{url}: {facts.waiting} waiting, {facts.in_hand} in hand, {dead}"
+    return Finding(subject="queue", well=not advice, found=found, advice="; ".join(advice))
 
 
 def _checkpoints(settings: Settings) -> Iterator[Finding]:
@@ -157,7 +182,7 @@ def _tried(subject: str, attempt: Callable[[], object], found: str) -> Finding:
 
 def _write_and_create(location: str, settings: Settings) -> None:
     place = open_place(location, settings.s3)
-    if not honours_create(place.bucket, place.state if location == settings.inbox else f"{place.incoming}.imagegen/"):
+    if not honours_create(place.bucket, place.state if location != settings.outbox else f"{place.incoming}.imagegen/"):
         raise StoreUnavailable(f"{location} ignores conditional writes (If-None-Match): one worker at most may use it")
 
 

@@ -66,8 +66,7 @@ class Hall:
 
         open_studio is called before the first claim is made, and makes what draws.
         """
-        for lane in settings.all_lanes:
-            keep_apart(settings.model_copy(update={"inbox": lane.inbox}))
+        keep_all_apart(settings)
         self._settings = settings
         self._open_studio = open_studio
         self._opening = threading.Lock()
@@ -184,6 +183,12 @@ def configured_extractor(settings: Settings) -> Extractor:
 def versions() -> dict[str, str]:
     """The versions that can move a pixel."""
     return {name: version(name) for name in _VERSIONED}
+
+
+def keep_all_apart(settings: Settings) -> None:
+    """Raise SettingsInvalid if results would land where requests of any lane are looked for."""
+    for lane in settings.all_lanes:
+        keep_apart(settings.model_copy(update={"inbox": lane.inbox}))
 
 
 def keep_apart(settings: Settings) -> None:

@@ -162,13 +162,13 @@ class Listener:
         if is_due:
             for name in self._finds.scan():
                 self._door.forget(name)
-        self._waits, self._is_full = {}, False
         self._attend_to_announced()
         if no_message:
             self._attend_to(self._finds.names)
         self._settle_deliveries()
 
     def _attend_to_announced(self) -> None:
+        self._waits, self._is_full = {}, False
         ended = self._started - self._door.in_hand()
         self._started -= ended
         for name in ended:
@@ -200,6 +200,9 @@ class Listener:
             if delivery.announced.foreign:
                 self._foreign.keep(delivery.message.body, delivery.announced.foreign)
             self._deliveries.delete(delivery)
+        if self._door.barred is not None:
+            # a worker elsewhere may have room
+            self._deliveries.give_back(self._door.in_hand())
         self._deliveries.let_go(self._door.in_hand())
         self._deliveries.park(self._waits)
 

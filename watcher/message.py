@@ -5,6 +5,8 @@ from typing import Protocol
 
 # more than this no queue of SQS is asked to wait
 LONGEST_POLL_SECONDS = 20
+# an event of S3 may be as large; a queue that takes less never gets some of them
+LARGEST_EVENT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +16,20 @@ class Message:
     body: bytes
     receipt: str
     times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFacts:
+    """What a queue says of itself: about how many messages are in sight, and out of it.
+
+    most_receives: after how many a message goes to the dead-letter queue, None where there is none.
+    largest: the largest message it takes, in bytes.
+    """
+
+    waiting: int
+    in_hand: int
+    most_receives: int | None
+    largest: int
 
 
 class Queue(Protocol):

@@ -1,5 +1,6 @@
 """The queue: messages from SQS, one at a time; no boto3 error leaves this file."""
 
+import json
 import os
 import re
 from collections.abc import Collection, Iterator
@@ -13,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from store.errors import QueueUnavailable, ReceiptLost, SettingsInvalid
-from watcher.message import LONGEST_POLL_SECONDS, Message
+from watcher.message import LARGEST_EVENT_BYTES, LONGEST_POLL_SECONDS, Message, QueueFacts
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -72,6 +73,18 @@ class SqsQueue:
             # boto3 takes the page of a proxy for an empty queue
             raise QueueUnavailable(f"what answers at {self.url} is no queue; correct the URL")
         return None
+
+    def facts(self) -> QueueFacts:
+        """What the queue says of itself; raises QueueUnavailable."""
+        with _mapped(self.url, lost=()):
+            found = self._client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["All"])["Attributes"]
+        policy = json.loads(found.get("RedrivePolicy") or "{}")
+        return QueueFacts(
+            waiting=int(found.get("ApproximateNumberOfMessages", 0)),
+            in_hand=int(found.get("ApproximateNumberOfMessagesNotVisible", 0)),
+            most_receives=int(policy["maxReceiveCount"]) if "maxReceiveCount" in policy else None,
+            largest=int(found.get("MaximumMessageSize", LARGEST_EVENT_BYTES)),
+        )
 
     def extend(self, message: Message, seconds: int) -> None:
         """Nobody else sees the message for so many seconds from now; with 0 it is given back.

@@ -10,7 +10,9 @@ import pytest
 from store.errors import QueueUnavailable, ReceiptLost, SettingsInvalid
 from tests.cloud.queues import count, make_queue, make_queue_with_dead_letters, send
 from tests.cloud.servers import Address, free_port
+from watcher.doctor import _queue
 from watcher.message import Message
+from watcher.settings import Settings
 from watcher.sqs import SqsQueue
 
 _TRIES = 60
@@ -103,6 +105,18 @@ def test_a_queue_that_does_not_exist_is_unavailable_and_says_so(address: Address
     queue = SqsQueue(f"{address.url}/000000000000/never-made")
     with pytest.raises(QueueUnavailable, match="never-made"):
         queue.receive(0, 60)
+
+
+def test_the_doctor_tells_of_the_queue_and_what_it_lacks(address: Address) -> None:
+    url, _ = make_queue_with_dead_letters(address, 10)
+    send(address, url, "x")
+    well = _queue(url, Settings())
+    assert (well.well, well.found) == (True, f"{url}: 1 waiting, 0 in hand, dead letters after 10 receives")
+    poor = _queue(make_queue(address, MaximumMessageSize="2048"), Settings())
+    assert not poor.well
+    assert "a dead-letter queue after 5 receives" in poor.advice
+    assert "MaximumMessageSize to 65536" in poor.advice
+    assert _queue(f"{address.url}/000000000000/never-made", Settings()).found == "queue_unavailable"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from store.bucket import Bucket
 from store.errors import SettingsInvalid
 from store.folder import FolderBucket
-from store.location import open_bucket
+from store.location import open_bucket, s3_place
 
 
 def root_of(bucket: Bucket) -> Path:
@@ -77,3 +77,9 @@ def test_the_place_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     assert root_of(open_bucket(str(tmp_path / "link"))) == (tmp_path / "real").resolve()
+
+
+def test_a_prefix_that_leaves_no_room_for_names_below_it_is_refused() -> None:
+    assert s3_place("s3://pictures/" + "x" * 499) is not None
+    with pytest.raises(SettingsInvalid, match="at most 500 leave room"):
+        s3_place("s3://pictures/" + "딸" * 167)

@@ -8,7 +8,8 @@ from store.errors import InternalError, SettingsInvalid
 from store.location import open_bucket
 from store.outbox import Outbox
 from tests.watcher.house import Pen, request_bytes
-from watcher.commands.run import _lanes, _only, _options
+from watcher.commands.lanes import lanes_of, only
+from watcher.commands.run import _options
 from watcher.hall import Hall
 from watcher.settings import LaneSettings, Settings, load_settings
 
@@ -31,10 +32,10 @@ def test_one_inbox_and_its_queue_are_a_lane() -> None:
 
 
 def test_several_pairs_on_the_command_line_are_lanes_in_that_order() -> None:
-    settings = load_settings(None, _lanes([A, B], [QA, QB]))
+    settings = load_settings(None, lanes_of([A, B], [QA, QB]))
     assert pairs(settings) == [(A, QA), (B, QB)]
     assert settings.inbox == A
-    assert pairs(load_settings(None, _lanes([A, B], []))) == [(A, None), (B, None)]
+    assert pairs(load_settings(None, lanes_of([A, B], []))) == [(A, None), (B, None)]
 
 
 def test_lanes_may_stand_in_the_configuration_file_and_in_the_environment(
@@ -48,7 +49,7 @@ def test_lanes_may_stand_in_the_configuration_file_and_in_the_environment(
     assert (settings.inbox, settings.queue) == (A, QA)
     # the command line says all there is to say of inboxes
     assert pairs(load_settings(inbox=B)) == [(B, None)]
-    assert pairs(load_settings(None, _lanes([B], [QB]))) == [(B, QB)]
+    assert pairs(load_settings(None, lanes_of([B], [QB]))) == [(B, QB)]
     (tmp_path / "imagegen.toml").unlink()
     monkeypatch.setenv("IMAGEGEN_LANES", f'[{{"inbox": "{B}", "queue": "{QB}"}}]')
     assert pairs(load_settings()) == [(B, QB)]
@@ -68,9 +69,9 @@ def test_a_scan_is_often_in_a_folder_and_rare_in_s3() -> None:
 
 
 def test_a_worker_with_several_queues_lists_no_more_often_than_with_one() -> None:
-    settings = load_settings(None, _lanes([A, B], [QA, QB]))
+    settings = load_settings(None, lanes_of([A, B], [QA, QB]))
     assert settings.scan_interval(A) == settings.scan_interval(B) == 120.0
-    assert load_settings(None, _lanes([A, B], [])).scan_interval(A) == 60.0
+    assert load_settings(None, lanes_of([A, B], [])).scan_interval(A) == 60.0
 
 
 @pytest.mark.parametrize(
@@ -95,10 +96,10 @@ def test_an_inbox_beside_lanes_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_inboxes_and_queues_that_do_not_pair_up_are_refused() -> None:
     with pytest.raises(SettingsInvalid, match="found 2 --inbox and 1 --queue"):
-        _lanes([A, B], [QA])
+        lanes_of([A, B], [QA])
     with pytest.raises(SettingsInvalid, match="found 2 --queue and no --inbox"):
-        _only([QA, QB])
-    assert (_only([QA]), _only(None)) == (QA, None)
+        only([QA, QB])
+    assert (only([QA]), only([])) == (QA, None)
 
 
 def test_a_supervised_worker_is_given_the_same_pairs() -> None:
@@ -174,7 +175,7 @@ def test_a_studio_that_cannot_be_opened_ends_every_lane() -> None:
     assert [str(failure) for failure in failures] == ["no studio"]
 
 
-def test_the_studio_is_opened_once_for_all_lanes() -> None:
+def test_the_studio_is_opened_once_for_alllanes_of() -> None:
     opened: list[int] = []
 
     def open_studio(settings: Settings) -> Stub:

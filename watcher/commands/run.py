@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import zip_longest
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -15,6 +14,7 @@ import typer
 
 from store.errors import KeyNotFound, SettingsInvalid
 from store.outbox import Outbox
+from watcher.commands.lanes import load_settings_of_lanes
 from watcher.commands.options import EXIT_PENDING, Config, InboxOptions, ModelsOption, OutboxOption, QueueOptions
 from watcher.commands.supervise import supervise
 from watcher.commands.tables import pending_table, results_table, wide_console
@@ -25,7 +25,7 @@ from watcher.hall import Hall
 from watcher.logs import set_up_logging
 from watcher.names import request_id, shown
 from watcher.rounds import Drained
-from watcher.settings import LaneSettings, Settings, load_settings
+from watcher.settings import Settings
 from watcher.worker import Worker
 
 _log = logging.getLogger("imagegen.run")
@@ -52,8 +52,7 @@ def run(
     With --queue: an inbox in S3 is announced by that queue; several pairs of --inbox and --queue are served
     by the same worker.
     """
-    lanes = _lanes(inbox or [], queue or [])
-    settings = load_settings(config, lanes, queue=None if lanes else _only(queue), outbox=outbox, models=models)
+    settings = load_settings_of_lanes(inbox or [], queue or [], config, outbox=outbox, models=models)
     set_up_logging(settings.log_level)
     if workers is None:
         _work(settings, once=once, pulse=pulse)
@@ -68,25 +67,6 @@ def _options(**given: str | Path | list[str] | None) -> tuple[str, ...]:
     """The options as they came; of those that may be repeated, the n-th inbox goes with the n-th queue."""
     listed = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     return tuple(f"--{name}={one}" for name, values in listed.items() for one in values if one is not None)
-
-
-def _lanes(inboxes: list[str], queues: list[str]) -> tuple[LaneSettings, ...]:
-    if not inboxes:
-        return ()
-    if queues and len(queues) != len(inboxes):
-        raise SettingsInvalid(
-            f"found {len(inboxes)} --inbox and {len(queues)} --queue; give each inbox its queue, in the same order,"
-            " or none of them",
-            field="queue",
-        )
-    pairs = zip_longest(inboxes, queues)
-    return tuple(LaneSettings(inbox=inbox, queue=queue) for inbox, queue in pairs if inbox is not None)
-
-
-def _only(queues: list[str] | None) -> str | None:
-    if queues and len(queues) > 1:
-        raise SettingsInvalid(f"found {len(queues)} --queue and no --inbox; name the inbox of each", field="queue")
-    return queues[0] if queues else None
 
 
 def _work(settings: Settings, *, once: bool, pulse: int | None) -> None:
