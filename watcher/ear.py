@@ -11,6 +11,7 @@ from store.errors import ServiceError
 from watcher.listening import Listening
 from watcher.message import Message, Queue
 
+_FIRST_SECONDS = 15
 _log = logging.getLogger("imagegen.queue")
 
 
@@ -25,8 +26,8 @@ class Heard:
 class Ear:
     """Hears one message for each time it is asked to listen.
 
-    The thread is left behind when the service stops: an answer may take 20 seconds, and a message
-    that still comes is given back.
+    The thread is left behind when the service stops, because an answer may take 20 seconds.  A server may hand a
+    message to a poll whose process has ended: it is out of sight for a short while only, until we have it.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Ear:
     def _ask(self, seconds: int) -> Heard:
         began = self._clock.monotonic()
         try:
-            message = self._queue.receive(seconds, self._visibility)
+            message = self._queue.receive(seconds, min(self._visibility, _FIRST_SECONDS))
             if message is None:
                 # a server that knows no long polls would be asked without end
                 self._rest(began + seconds - self._clock.monotonic())
@@ -116,12 +117,18 @@ class Ear:
             self._changed.wait_for(self._is_over, max(seconds, 0.0))
 
     def _tell(self, heard: Heard) -> None:
+        self._extend(heard, self._visibility)
         with self._changed:
             is_late = self._is_closed
             if not is_late:
                 self._heard = heard
-        if not is_late:
+        if is_late:
+            self._extend(heard, 0)
+        else:
             self._ring()
-        elif heard.message is not None:
+
+    def _extend(self, heard: Heard, seconds: int) -> None:
+        if heard.message is not None:
+            # where that fails, somebody else sees it soon
             with contextlib.suppress(ServiceError):
-                self._queue.extend(heard.message, 0)
+                self._queue.extend(heard.message, seconds)

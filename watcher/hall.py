@@ -67,6 +67,7 @@ class Hall:
         open_studio is called before the first claim is made, and makes what draws.
         """
         keep_all_apart(settings)
+        _require_a_way_in(settings)
         self._settings = settings
         self._open_studio = open_studio
         self._opening = threading.Lock()
@@ -183,6 +184,15 @@ def configured_extractor(settings: Settings) -> Extractor:
 def versions() -> dict[str, str]:
     """The versions that can move a pixel."""
     return {name: version(name) for name in _VERSIONED}
+
+
+def _require_a_way_in(settings: Settings) -> None:
+    deaf = [lane.inbox for lane in settings.all_lanes if lane.queue is None]
+    if deaf and settings.scan_seconds == 0:
+        raise SettingsInvalid(
+            f"scan_seconds is off, and no queue announces what comes into {deaf[0]}; give a queue, or a time",
+            field="scan_seconds",
+        )
 
 
 def keep_all_apart(settings: Settings) -> None:

@@ -193,11 +193,6 @@ def _checked(settings: Settings) -> Settings:
                 " such as s3://bucket/inbox",
                 field="queue",
             )
-        if lane.queue is None and settings.scan_seconds == 0:
-            raise SettingsInvalid(
-                f"scan_seconds is off, and no queue announces what comes into {lane.inbox}; give a queue, or a time",
-                field="scan_seconds",
-            )
     for name in ("inbox", "queue"):
         named = [getattr(lane, name) for lane in lanes if getattr(lane, name) is not None]
         if len(set(named)) < len(named):

@@ -59,8 +59,10 @@ def test_lanes_may_stand_in_the_configuration_file_and_in_the_environment(
 def test_the_scan_can_be_switched_off_where_there_is_a_queue(off: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEGEN_SCAN_SECONDS", off)
     assert load_settings(inbox=A, queue=QA).scan_interval(A) == 0
+    # a command that only asks need not know of the queue
+    alone = load_settings(inbox="inbox")
     with pytest.raises(SettingsInvalid, match="no queue announces"):
-        load_settings(inbox=A)
+        Hall(alone)
 
 
 def test_a_scan_is_often_in_a_folder_and_rare_in_s3() -> None:
