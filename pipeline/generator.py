@@ -18,6 +18,8 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config import DrawingConfig
 from pipeline.device import choose_device
 from pipeline.drawing import RESULT, Drawing, finished
+from pipeline.fingerprint import Fingerprints
+from pipeline.machine import arithmetic
 from pipeline.nodes.base import BaseNode, Studio
 from pipeline.nodes.controlnet import ControlNet
 from pipeline.nodes.image2image import Image2Image
@@ -30,6 +32,7 @@ from pipeline.pipes import scheduler_class
 from pipeline.progress import Progress
 from pipeline.prompt.keywords import Extractor
 from pipeline.prompt.korean import KoreanExtractor
+from pipeline.recollection import Recall, Recollection, never
 from pipeline.reference import ReferenceImage
 from pipeline.request import AspectRatio, GenerationRequest, Purpose, ReferenceMode
 from pipeline.state import State
@@ -103,6 +106,7 @@ class Generator:
         self.checkpoints = CheckpointCache(weights, styles, self.device, clock)
         extractor = extractor or KoreanExtractor()
         studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
+        self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)
         self._turnstile = Turnstile()
         self._workflow = Workflow(
             extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile, RESULT
@@ -134,8 +138,11 @@ class Generator:
         *,
         seed: int,
         progress: Progress | None = None,
+        recall: Recall = never,
     ) -> Drawing:
         """Draw an admitted request; seed is used where the request names none.
+
+        recall is asked for the pictures of an equal request; where it has them, nothing is drawn.
 
         Raises ReferenceMissing unless reference is what the request's reference_image speaks of, or both are absent.
         """
@@ -144,8 +151,9 @@ class Generator:
         progress = progress or Progress()
         state = State(request=request, seed=seed, reference=reference)
         branch = self._workflow.branch(state).name
-        done = self._workflow.run(state, progress)
-        return finished(
+        recollection = Recollection(self._fingerprints, recall)
+        done = self._workflow.run(state, progress, recollection)
+        drawing = finished(
             done,
             branch,
             progress.records,
@@ -153,6 +161,7 @@ class Generator:
             dtype=self.device.dtype_name,
             threads=torch.get_num_threads(),
         )
+        return recollection.told(drawing)
 
     def close(self) -> None:
         """Let the drawing that is under way finish and refuse all others with ShuttingDown."""
