@@ -42,7 +42,7 @@ from pipeline.weights import Weights
 from pipeline.workflow import BRANCHES, Workflow, extended
 from store.digest import Digest
 from store.errors import ReferenceMissing, ReferenceUnreadable, WorkflowBroken
-from store.manifest import ImageFormat
+from store.manifest import ImageFormat, PromptRecord
 
 _NODES: tuple[type[BaseNode], ...] = (
     Prompting,
@@ -139,17 +139,19 @@ class Generator:
         seed: int,
         progress: Progress | None = None,
         recall: Recall = never,
+        prompt: PromptRecord | None = None,
     ) -> Drawing:
         """Draw an admitted request; seed is used where the request names none.
 
-        recall is asked for the pictures of an equal request; where it has them, nothing is drawn.
+        recall is asked for the pictures of an equal request; where it has them, nothing is drawn.  prompt: words
+        that were built before, drawn as they are in the style they name.
 
         Raises ReferenceMissing unless reference is what the request's reference_image speaks of, or both are absent.
         """
         if (request.reference_image is None) != (reference is None):
             raise ReferenceMissing("reference_image and the reference go together; give both or none")
         progress = progress or Progress()
-        state = State(request=request, seed=seed, reference=reference)
+        state = State(request=request, seed=seed, reference=reference, words=prompt)
         branch = self._workflow.branch(state).name
         recollection = Recollection(self._fingerprints, recall)
         done = self._workflow.run(state, progress, recollection)
