@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 from typing import ClassVar
 
+import numpy as np
 from PIL import Image
 
 from pipeline.config import DrawingConfig
@@ -13,6 +14,7 @@ from pipeline.sizes import Size
 from pipeline.state import State
 from store.manifest import ImageFormat
 from store.outbox import EncodedImage
+from store.png import encode_png
 
 
 class Postprocessing(BaseNode):
@@ -43,7 +45,7 @@ def encode(picture: Image.Image, image_format: ImageFormat, config: DrawingConfi
     buffer = io.BytesIO()
     match image_format:
         case "png":
-            picture.save(buffer, "PNG")
+            return encode_png(np.asarray(picture))
         case "webp":
             picture.save(buffer, "WEBP", quality=config.webp_quality)
         case "jpeg":
