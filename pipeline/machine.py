@@ -1,5 +1,6 @@
 """What of a machine moves pixels: its arithmetic, and how many threads share it."""
 
+import functools
 from pathlib import Path
 
 import torch
@@ -33,10 +34,11 @@ def _cpu() -> list[JsonValue]:
     return [torch.backends.cpu.get_cpu_capability(), *_makers_words()]
 
 
-def _makers_words() -> list[str]:
+@functools.cache
+def _makers_words() -> tuple[str, ...]:
     try:
         lines = _CPUS.read_text("utf-8", "replace").partition("\n\n")[0].splitlines()
     except OSError:
-        return []
+        return ()
     fields = [line.partition(":") for line in lines]
-    return [f"{name.strip()}: {value.strip()}" for name, _, value in fields if name.strip() in _TELLING]
+    return tuple(f"{name.strip()}: {value.strip()}" for name, _, value in fields if name.strip() in _TELLING)
