@@ -21,6 +21,7 @@ import psutil
 
 from pipeline.drawing import Drawing
 from pipeline.progress import Progress
+from pipeline.recollection import Recall, never
 from store.digest import Digest
 from store.manifest import ModelsRecord, PromptRecord, SamplingRecord, WeightsRecord
 from store.outbox import EncodedImage
@@ -75,7 +76,9 @@ def _in_a_process_of_its_own(measure: Callable[[Path, int], dict[str, Any]], siz
 class _Stub:
     """Draws at once; every request gets bytes of its own."""
 
-    def draw(self, request: Any, reference: Any = None, *, seed: int, progress: Progress) -> Drawing:
+    def draw(
+        self, request: Any, reference: Any = None, *, seed: int, progress: Progress, recall: Recall = never
+    ) -> Drawing:
         image = EncodedImage(data=b"stub" + seed.to_bytes(8, "big"), width=64, height=64, format="png", seed=seed)
         return Drawing(
             branch="text2image",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.sampling import Sampling
 from pipeline.state import State
+from store.digest import Digest
 from store.manifest import ModelsRecord, NodeRecord, PromptRecord, SamplingRecord
 from store.outbox import EncodedImage
 
@@ -13,7 +14,11 @@ RESULT = ("style", "prompt", "sampling", "models", "images")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """A finished drawing: encoded pictures and everything a manifest says about them."""
+    """A finished drawing: encoded pictures and everything a manifest says about them.
+
+    cached: the pictures are those of an equal request.  fingerprint: under which they may be remembered, with
+    drawing_warnings, those of the warnings that are about the pictures; None: not at all.
+    """
 
     branch: str
     images: tuple[EncodedImage, ...]
@@ -22,6 +27,9 @@ class Drawing:
     sampling: SamplingRecord
     nodes: tuple[NodeRecord, ...]
     warnings: tuple[str, ...]
+    cached: bool = False
+    fingerprint: Digest | None = None
+    drawing_warnings: tuple[str, ...] = ()
 
 
 def finished(

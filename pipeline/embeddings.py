@@ -58,7 +58,7 @@ class RecentEmbeddings:
     It stays through swaps: a reading names its checkpoint, and the tensors lie in the CPU's memory.
     """
 
-    def __init__(self, most_bytes: int = 64 * _MIB) -> None:
+    def __init__(self, most_bytes: int = 16 * _MIB) -> None:
         self._most = most_bytes
         self._kept: OrderedDict[Reading, Embeddings] = OrderedDict()
 

@@ -18,6 +18,8 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config import DrawingConfig
 from pipeline.device import choose_device
 from pipeline.drawing import RESULT, Drawing, finished
+from pipeline.fingerprint import Fingerprints
+from pipeline.machine import arithmetic
 from pipeline.nodes.base import BaseNode, Studio
 from pipeline.nodes.controlnet import ControlNet
 from pipeline.nodes.image2image import Image2Image
@@ -30,6 +32,7 @@ from pipeline.pipes import scheduler_class
 from pipeline.progress import Progress
 from pipeline.prompt.keywords import Extractor
 from pipeline.prompt.korean import KoreanExtractor
+from pipeline.recollection import Recall, Recollection, never
 from pipeline.reference import ReferenceImage
 from pipeline.request import AspectRatio, GenerationRequest, Purpose, ReferenceMode
 from pipeline.state import State
@@ -39,7 +42,7 @@ from pipeline.weights import Weights
 from pipeline.workflow import BRANCHES, Workflow, extended
 from store.digest import Digest
 from store.errors import ReferenceMissing, ReferenceUnreadable, WorkflowBroken
-from store.manifest import ImageFormat
+from store.manifest import ImageFormat, PromptRecord
 
 _NODES: tuple[type[BaseNode], ...] = (
     Prompting,
@@ -103,6 +106,7 @@ class Generator:
         self.checkpoints = CheckpointCache(weights, styles, self.device, clock)
         extractor = extractor or KoreanExtractor()
         studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
+        self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)
         self._turnstile = Turnstile()
         self._workflow = Workflow(
             extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile, RESULT
@@ -134,18 +138,24 @@ class Generator:
         *,
         seed: int,
         progress: Progress | None = None,
+        recall: Recall = never,
+        prompt: PromptRecord | None = None,
     ) -> Drawing:
         """Draw an admitted request; seed is used where the request names none.
+
+        recall is asked for the pictures of an equal request; where it has them, nothing is drawn.  prompt: words
+        that were built before, drawn as they are in the style they name.
 
         Raises ReferenceMissing unless reference is what the request's reference_image speaks of, or both are absent.
         """
         if (request.reference_image is None) != (reference is None):
             raise ReferenceMissing("reference_image and the reference go together; give both or none")
         progress = progress or Progress()
-        state = State(request=request, seed=seed, reference=reference)
+        state = State(request=request, seed=seed, reference=reference, words=prompt)
         branch = self._workflow.branch(state).name
-        done = self._workflow.run(state, progress)
-        return finished(
+        recollection = Recollection(self._fingerprints, recall)
+        done = self._workflow.run(state, progress, recollection)
+        drawing = finished(
             done,
             branch,
             progress.records,
@@ -153,6 +163,7 @@ class Generator:
             dtype=self.device.dtype_name,
             threads=torch.get_num_threads(),
         )
+        return recollection.told(drawing)
 
     def close(self) -> None:
         """Let the drawing that is under way finish and refuse all others with ShuttingDown."""

@@ -43,6 +43,7 @@ class State:
     the nodes behind it: which ones, a node says in `needs` and `makes`.
 
     init_image: RGB, drawn size.  control_image: RGB, drawn size, white edges on black.
+    words: the prompts, where they were built before and stay as they are.
     pictures: one uint8 array of shape (drawn height, drawn width, 3) per image.
 
     candidates: while some pictures are drawn again, the best so far of every image; else empty.
@@ -51,6 +52,7 @@ class State:
     request: GenerationRequest
     seed: int
     reference: ReferenceImage | None = None
+    words: PromptRecord | None = None
     redraws_left: int = 0
     warnings: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()

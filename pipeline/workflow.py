@@ -1,7 +1,7 @@
 """The branches as a table, and the loop that walks one of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from store.errors import WorkflowBroken
 
 MAX_REDRAWS = 2
 _GIVEN = ("request", "seed", "reference", "redraws_left", "warnings")
+_DECIDED = ("style", "prompt", "sampling")
 _ADDITION = re.compile(r"\s*(?P<node>[\w-]+)\s+(?P<where>before|after|instead[- ]of)\s+(?P<anchor>[\w-]+)\s*")
 
 
@@ -44,6 +45,10 @@ class Turns(Protocol):
         """Hold the GPU for one drawing in this style."""
 
 
+def _forgets(state: State) -> None:
+    """Remember no pictures."""
+
+
 class Workflow:
     """Chooses the branch and runs its nodes one after the other."""
 
@@ -71,12 +76,20 @@ class Workflow:
             branch for branch in self._branches if branch.trigger is None or getattr(state, branch.trigger) is not None
         )
 
-    def run(self, state: State, progress: Progress) -> State:
-        """Walk the branch to its end; a Redraw goes back to the first drawing node, at most twice."""
+    def run(self, state: State, progress: Progress, recall: Callable[[State], State | None] = _forgets) -> State:
+        """Walk the branch to its end; a Redraw goes back to the first drawing node, at most twice.
+
+        recall is asked once, when style, words and numbers are decided: a state it gives is the end, and the nodes
+        that are left are passed over.
+        """
         nodes = [self._nodes[name] for name in self.branch(state).nodes]
         state = replace(state, redraws_left=MAX_REDRAWS)
-        position = 0
+        position, asked = 0, False
         while position < len(nodes):
+            if not asked and _is_decided(state):
+                asked, remembered = True, recall(state)
+                if remembered is not None:
+                    return _passed_over(nodes[position:], remembered, progress)
             node = nodes[position]
             outcome = self._pass(node, state, progress)
             position += 1
@@ -142,6 +155,16 @@ def _check(branch: Branch, nodes: Mapping[str, BaseNode], result: Iterable[str])
         available.update(nodes[name].makes)
     if lacking := [field for field in result if field not in available]:
         raise WorkflowBroken(f"branch {branch.name}: no node makes {', '.join(lacking)}, and a result needs it")
+
+
+def _is_decided(state: State) -> bool:
+    return all(getattr(state, field) is not None for field in _DECIDED)
+
+
+def _passed_over(nodes: Iterable[BaseNode], remembered: State, progress: Progress) -> State:
+    for node in nodes:
+        node.pass_over(progress, "the pictures of an equal request are in the outbox")
+    return remembered
 
 
 def _first_drawing(passed: Sequence[BaseNode]) -> int:

@@ -9,6 +9,7 @@ from store.blobs import FOLDER
 from store.bucket import Bucket, Head
 from store.catalogue import conflict_keys, id_of, result_keys, summary
 from store.errors import KeyNotFound, NotARegularFile
+from store.hints import FINGERPRINTS
 
 # what is younger may be in the making: an image before its manifest, a temporary file before its name
 _IN_THE_MAKING = timedelta(hours=1)
@@ -69,13 +70,15 @@ class _Results:
 def prune_results(
     bucket: Bucket, bound: Bound, keep: Collection[str], now: datetime
 ) -> tuple[list[Removed], list[str]]:
-    """Remove old results and records of conflicts, then the images that no remaining one names.
+    """Remove old results, records of conflicts and hints, then the images that no remaining result names.
 
     keep: ids whose results stay.  Returns what was removed and remarks for a person.  While a result
     cannot be read, it and all images stay.
     """
     found = _results(bucket, bound, keep)
     removed = [sweep(bucket, "results", found.old, bound)]
+    # a hint whose images go first only makes an equal request be drawn again
+    removed.append(sweep(bucket, "fingerprints", bucket.list(f"{FINGERPRINTS}/", recursive=True), bound))
     if found.unreadable:
         return removed, [f"all images stay: {key} cannot be read" for key in found.unreadable]
     images = (key for key in bucket.list(f"{FOLDER}/", recursive=True) if key not in found.named)

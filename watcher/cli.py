@@ -32,6 +32,7 @@ from watcher.commands.options import (
 from watcher.commands.prompt import prompt
 from watcher.commands.prune import prune
 from watcher.commands.redrive import redrive
+from watcher.commands.replay import replay
 from watcher.commands.run import run
 from watcher.commands.status import status
 from watcher.commands.submit import submit
@@ -61,6 +62,7 @@ app.command()(prompt)
 app.command()(status)
 app.command()(cancel)
 app.command()(redrive)
+app.command()(replay)
 app.command()(prune)
 app.command()(health)
 app.add_typer(models.app, name="models")

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.prompt.extraction import model_server
+from pipeline.versions import versions
 from pipeline.weights import locate
 from store.errors import ServiceError, StoreUnavailable
 from store.location import folder_of
 from store.s3probe import honours_create
 from watcher.filesystem import remote_kind
-from watcher.hall import configured_styles, configured_weights, keep_all_apart, open_generator, versions
+from watcher.hall import configured_styles, configured_weights, keep_all_apart, open_generator
 from watcher.message import LARGEST_EVENT_BYTES
 from watcher.place import open_place
 from watcher.room import Room

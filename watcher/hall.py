@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,11 +14,14 @@ from pipeline.prompt.extraction import open_extractor
 from pipeline.prompt.keywords import Extractor
 from pipeline.prompt.korean import KoreanExtractor
 from pipeline.pulled import PulledWeights
+from pipeline.recollection import Recall, never
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from pipeline.styles import Styles, load_styles
+from pipeline.versions import versions
 from pipeline.weights import Weights, locate
 from store.errors import DrawingError, SettingsInvalid, ShuttingDown
+from store.hints import Hints
 from store.location import folder_of, open_bucket, s3_place
 from store.outbox import Outbox
 from watcher.activity import Activity
@@ -36,16 +38,21 @@ if TYPE_CHECKING:
     from pipeline.generator import Generator
 
 _log = logging.getLogger("imagegen.hall")
-_VERSIONED = ("imagegen", "torch", "diffusers", "transformers", "compel", "numpy", "pillow")
 
 
 class Draws(Protocol):
     """What the hall needs of a generator."""
 
     def draw(
-        self, request: GenerationRequest, reference: ReferenceImage | None = None, *, seed: int, progress: Progress
+        self,
+        request: GenerationRequest,
+        reference: ReferenceImage | None = None,
+        *,
+        seed: int,
+        progress: Progress,
+        recall: Recall = never,
     ) -> Drawing:
-        """Draw an admitted request; raises ServiceError."""
+        """Draw an admitted request, or recall its pictures; raises ServiceError."""
 
     def close(self) -> None:
         """Let the drawing that is under way finish and refuse all others with ShuttingDown."""
@@ -75,6 +82,7 @@ class Hall:
         clock, names = SystemClock(), [lane.inbox for lane in settings.all_lanes]
         results = open_bucket(settings.outbox, make=True, s3=settings.s3)
         self.outbox = Outbox(results)
+        self._hints = Hints(results)
         folders = [folder for folder in map(folder_of, (*names, settings.outbox)) if folder is not None]
         self._room = Room(folders, settings.reserve_mib)
         outgoing = folder_of(settings.outbox)
@@ -126,7 +134,7 @@ class Hall:
     ) -> Drawing:
         if self._generator is None:
             raise ShuttingDown
-        return self._generator.draw(request, reference, seed=seed, progress=progress)
+        return self._generator.draw(request, reference, seed=seed, progress=progress, recall=self._hints.find)
 
 
 def open_generator(settings: Settings) -> "Generator":
@@ -179,11 +187,6 @@ def configured_weights(settings: Settings, styles: Styles) -> Weights:
 def configured_extractor(settings: Settings) -> Extractor:
     """The rules, or a language model with the rules behind it; no server is asked yet."""
     return open_extractor(settings.prompt, settings.cache.expanduser() / "keywords", SystemClock(), KoreanExtractor())
-
-
-def versions() -> dict[str, str]:
-    """The versions that can move a pixel."""
-    return {name: version(name) for name in _VERSIONED}
 
 
 def _require_a_way_in(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from pipeline.clock import Clock
 from pipeline.styles import Styles
 from store.bucket import Bucket
+from store.hints import Hints
 from store.location import folder_of, s3_place
 from store.outbox import Outbox
 from watcher.activity import Activity
@@ -148,6 +149,7 @@ def _service(lane: LaneSettings, place: InboxPlace, outbox: Outbox, common: Comm
     service = Service(
         inbox=inbox,
         outbox=outbox,
+        hints=Hints(common.outgoing),
         validator=validator,
         reporter=Reporter(common.worker.name, common.versions, clock, redrives.root_of),
         draw=common.draw,

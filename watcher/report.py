@@ -42,6 +42,7 @@ class Reporter:
             request_file=shown(claim.name),
             redrive_of=self._redrive_of(claim.id),
             status="succeeded",
+            cached=drawing.cached,
             branch=drawing.branch,
             request=valid.document,
             request_sha256=valid.digest,

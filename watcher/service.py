@@ -29,6 +29,7 @@ from store.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from store.hints import Hints
 from store.manifest import ResultManifest
 from store.outbox import Outbox
 from watcher.aside import PutAside
@@ -61,6 +62,7 @@ class Service:
 
     inbox: Inbox
     outbox: Outbox
+    hints: Hints
     validator: Validator
     reporter: Reporter
     draw: Draw
@@ -164,7 +166,15 @@ class Service:
     def _publish(self, claim: Claim, valid: ValidRequest, drawing: Drawing, started: float) -> None:
         manifest = self.reporter.succeeded(claim, valid, drawing, self.clock.monotonic() - started)
         published = self.outbox.publish(manifest, drawing.images)
-        _say("published", claim, f"drawn as {drawing.branch}, {len(published.images)} image(s)")
+        self._remember(drawing, published)
+        how = "recalled" if drawing.cached else "drawn"
+        _say("published", claim, f"{how} as {drawing.branch}, {len(published.images)} image(s)")
+
+    def _remember(self, drawing: Drawing, published: ResultManifest) -> None:
+        """So that an equal request need not be drawn; the result stands whether this works or not."""
+        if drawing.fingerprint is not None:
+            with contextlib.suppress(ServiceError):
+                self.hints.note(drawing.fingerprint, published, drawing.drawing_warnings)
 
     def _settle_failure(self, claim: Claim, error: ServiceError, progress: LiveProgress, started: float) -> None:
         """Give the request back if trying again may help, else publish why there is no picture."""

@@ -110,6 +110,18 @@ class BaseNode(ABC):
         progress.end(succeeded)
         return outcome
 
+    @final
+    def pass_over(self, progress: Progress, reason: str) -> None:
+        """Record that the node was left out, and why."""
+        record = NodeRecord(
+            name=self.name,
+            status="skipped",
+            started_at=self.studio.clock.now(),
+            seconds=0.0,
+            detail={"reason": reason},
+        )
+        progress.end(record)
+
 
 def _told(outcome: object) -> tuple[NodeStatus, Mapping[str, JsonValue]]:
     match outcome:

@@ -16,6 +16,7 @@ from pipeline.nodes.preprocessing import Preprocessing
 from pipeline.nodes.prompting import Prompting
 from pipeline.progress import Progress
 from pipeline.prompt.korean import KoreanExtractor
+from pipeline.recollection import Recall, never
 from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from pipeline.state import State
@@ -111,7 +112,13 @@ class SleepingStudio:
         self._workflow = Workflow(BRANCHES, nodes, self._turnstile, RESULT)
 
     def draw(
-        self, request: GenerationRequest, reference: ReferenceImage | None = None, *, seed: int, progress: Progress
+        self,
+        request: GenerationRequest,
+        reference: ReferenceImage | None = None,
+        *,
+        seed: int,
+        progress: Progress,
+        recall: Recall = never,
     ) -> Drawing:
         """Walk the real workflow."""
         state = State(request=request, seed=seed, reference=reference)

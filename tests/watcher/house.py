@@ -16,6 +16,7 @@ from pipeline.reference import ReferenceImage
 from pipeline.request import GenerationRequest
 from store.bucket import Bucket
 from store.digest import Digest
+from store.hints import Hints
 from store.manifest import ModelsRecord, NodeRecord, PromptRecord, ResultManifest, SamplingRecord, WeightsRecord
 from store.memory import MemoryBucket
 from store.outbox import EncodedImage, Outbox
@@ -167,6 +168,7 @@ def build(
     service = Service(
         inbox=inbox,
         outbox=outbox,
+        hints=Hints(outgoing),
         validator=validator,
         reporter=Reporter(worker.name, {"imagegen": "test"}, clock, redrives.root_of),
         draw=draw or Pen(),

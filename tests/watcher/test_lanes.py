@@ -115,7 +115,7 @@ class Stub:
     def __init__(self) -> None:
         self._pen = Pen()
 
-    def draw(self, request: Any, reference: Any = None, *, seed: int, progress: Any) -> Any:
+    def draw(self, request: Any, reference: Any = None, *, seed: int, progress: Any, recall: Any = None) -> Any:
         return self._pen(request, reference, seed=seed, progress=progress)
 
     def close(self) -> None:
