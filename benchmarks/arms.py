@@ -207,8 +207,10 @@ class Service:
             (self._inbox / f"r{ask.seed}.json").write_text(json.dumps(request, ensure_ascii=False))
         self.hall.lanes.drain()
         results = [self.hall.outbox.result(f"r{ask.seed}") for ask in wanted]
-        if faults := [result.id for result in results if result.status != "succeeded" or result.cached]:
-            raise RuntimeError(f"not drawn: {faults}")
+        if faults := [result for result in results if result.status != "succeeded" or result.cached]:
+            raise RuntimeError(
+                "; ".join(f"{one.id}: {one.error.message if one.error else 'recalled'}" for one in faults)
+            )
         return results
 
 

@@ -45,7 +45,7 @@ def test_the_memory_of_a_few_requests(tmp_path: Path) -> None:
 
 
 def test_the_gpu_script_at_the_size_of_a_toy(tmp_path: Path) -> None:
-    found = run("gpu.py", tmp_path, "--toy", "--images=1", "--steps=1", "--requests=3")
+    found = run("gpu.py", tmp_path, "--toy", "--images=1", "--steps=2", "--requests=3")
     assert found["exact"]["seconds_per_image"] > 0
     assert found["arithmetic"]["flop_per_image"] > 0
     assert found["swap"]["swap_seconds"] > 0
