@@ -39,7 +39,7 @@ def test_the_dockerfile_is_sound() -> None:
 def test_what_the_image_is_built_from_reaches_the_builder() -> None:
     copied = re.findall(r"^COPY (.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     sources = [source.removeprefix("./") for line in copied for source in line.split()]
-    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     assert sources
     for source in sources:
         assert (ROOT / source).exists()
@@ -70,6 +70,15 @@ def test_the_configuration_of_the_workers_can_be_used() -> None:
     assert settings.inbox.startswith("s3://")
     scaled = next(one for one in documents("scaling.yaml") if one["kind"] == "ScaledObject")
     assert scaled["spec"]["triggers"][0]["metadata"]["queueURL"] in config["data"]["imagegen.toml"]
+
+
+def test_no_variable_of_the_image_overrules_the_configuration_of_the_workers() -> None:
+    config = next(one for one in documents("worker.yaml") if one["kind"] == "ConfigMap")
+    configured = tomllib.loads(config["data"]["imagegen.toml"])
+    set_in_image = re.findall(r"IMAGEGEN_(\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text())
+    assert set_in_image
+    for name, value in set_in_image:
+        assert configured.get(name.lower(), value) == value
 
 
 def test_a_pod_runs_as_the_user_of_the_image() -> None:
