@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from store.bucket import Head, check_key, check_prefix
 from store.errors import InvalidKey, StoreUnavailable, TooLarge
-from store.s3client import code_of, status_of, translated
+from store.s3client import is_absent, status_of, translated
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -88,7 +88,7 @@ class S3Bucket:
             try:
                 found = self._client.head_object(Bucket=self._bucket, Key=full)
             except ClientError as error:
-                if _is_absent(error):
+                if is_absent(error):
                     return None
                 raise
         token = found["Metadata"].get(_TOKEN, "")
@@ -172,7 +172,7 @@ class S3Bucket:
             try:
                 self._again_on_conflict(lambda: self._copy(old, new, token, CopySourceIfMatch=etag))  # noqa: B023
             except ClientError as error:
-                if not (_is_absent(error) or status_of(error) == _EXISTS):
+                if not (is_absent(error) or status_of(error) == _EXISTS):
                     raise
                 # gone or replaced since we looked; an earlier try whose answer was lost may have copied it all the same
                 if self._token_at(new) != token:
@@ -186,14 +186,14 @@ class S3Bucket:
             if self._client.head_object(Bucket=self._bucket, Key=full)["ETag"] == etag:
                 self._client.delete_object(Bucket=self._bucket, Key=full, IfMatch=etag)
         except ClientError as error:
-            if not (_is_absent(error) or status_of(error) == _EXISTS):
+            if not (is_absent(error) or status_of(error) == _EXISTS):
                 raise
 
     def _token_at(self, full: str) -> str | None:
         try:
             return self._client.head_object(Bucket=self._bucket, Key=full)["Metadata"].get(_TOKEN)
         except ClientError as error:
-            if _is_absent(error):
+            if is_absent(error):
                 return None
             raise
 
@@ -203,7 +203,7 @@ class S3Bucket:
             try:
                 return write()
             except ClientError as error:
-                if status_of(error) != _CONFLICT or code_of(error) == "BucketNotEmpty" or attempt == _TRIES - 1:
+                if status_of(error) != _CONFLICT or attempt == _TRIES - 1:
                     raise
             # jitter, not secrecy
             self._pause(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311
@@ -212,10 +212,6 @@ class S3Bucket:
 
 def _new_token() -> str:
     return uuid.uuid4().hex
-
-
-def _is_absent(error: ClientError) -> bool:
-    return code_of(error) in ("404", "NoSuchKey", "NotFound")
 
 
 def _is_key(key: str) -> bool:

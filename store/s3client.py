@@ -35,32 +35,22 @@ _REFUSED = {
 }
 
 
-def session_of(options: S3Options) -> boto3.Session:
-    """A boto3 session; raises SettingsInvalid for a profile that does not exist."""
-    try:
-        return boto3.Session(profile_name=options.profile, region_name=options.region)
-    except ProfileNotFound as error:
-        raise SettingsInvalid(f"s3.profile: {error}", field="s3.profile") from error
-
-
-def client_config(options: S3Options, **more: Any) -> Config:
-    """What all our clients have in common: retries with back-off and jitter, and bounded waits."""
-    return Config(
+def open_client(options: S3Options) -> "S3Client":
+    """A client that several threads may share.  Nothing is sent yet; raises SettingsInvalid."""
+    addressing: Any = {"addressing_style": options.addressing}
+    config = Config(
+        # with back-off and jitter
         retries={"mode": "standard", "total_max_attempts": _TRIES},
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
         max_pool_connections=_CONNECTIONS,
-        **more,
+        s3=addressing,
     )
-
-
-def open_client(options: S3Options) -> "S3Client":
-    """A client that several threads may share.  Nothing is sent yet; raises SettingsInvalid."""
-    addressing: Any = {"addressing_style": options.addressing}
     try:
-        return session_of(options).client(
-            "s3", endpoint_url=options.endpoint_url, config=client_config(options, s3=addressing)
-        )
+        session = boto3.Session(profile_name=options.profile, region_name=options.region)
+        return session.client("s3", endpoint_url=options.endpoint_url, config=config)
+    except ProfileNotFound as error:
+        raise SettingsInvalid(f"s3.profile: {error}", field="s3.profile") from error
     except (BotoCoreError, ValueError) as error:
         raise SettingsInvalid(f"S3 cannot be reached with these settings: {error}", field="s3") from error
 
@@ -70,8 +60,12 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def code_of(error: ClientError) -> str:
-    """The code of an answer, such as NoSuchKey."""
+def is_absent(error: ClientError) -> bool:
+    """Whether an answer says that there is nothing under the key."""
+    return _code_of(error) in _ABSENT
+
+
+def _code_of(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
@@ -91,10 +85,10 @@ def translated(bucket: str, key: str) -> Iterator[None]:
 
 
 def _meaning(error: ClientError, bucket: str, key: str) -> ServiceError:
-    code, status = code_of(error), status_of(error)
+    code, status = _code_of(error), status_of(error)
     if code == "NoSuchBucket":
         return StoreUnavailable(f"the bucket {bucket!r} is not there; create it or correct the setting")
-    if code in _ABSENT:
+    if is_absent(error):
         return KeyNotFound(f"there is nothing under {key!r}")
     if code in _FULL:
         return StoreFull(f"s3://{bucket}: no space is left to write {key!r}; free some, work resumes by itself")
