@@ -1,5 +1,6 @@
 """Captions as a checkpoint meets them: what the prompt system makes of a scene's words."""
 
+import functools
 import random
 from collections.abc import Iterable
 
@@ -12,6 +13,7 @@ from pipeline.styles import load_styles
 
 _DROPPED, _BARE = 0.1, 0.15
 _MOST_WORDS = 200
+_REMEMBERED = 20_000
 
 
 class Captions:
@@ -21,7 +23,8 @@ class Captions:
         self._chance = chance
         self._styles = load_styles()
         self._extractor = KoreanExtractor()
-        self._known: dict[tuple[str, str], tuple[str, str]] = {}
+        # pairs of objects come in more kinds than memory has room for
+        self.built = functools.lru_cache(maxsize=_REMEMBERED)(self._built)
 
     def caption(self, words: str, style: str) -> str:
         """The prompt to train with: mostly built, sometimes bare, in a tenth the negative one or nothing.
@@ -34,14 +37,11 @@ class Captions:
             return negative if roll < _DROPPED / 2 else ""
         return words if roll < _DROPPED + _BARE else positive
 
-    def built(self, words: str, style: str) -> tuple[str, str]:
+    def _built(self, words: str, style: str) -> tuple[str, str]:
         """Positive and negative prompt, without weights."""
-        key = (words, style)
-        if key not in self._known:
-            request = admit({"prompt": words[:_MOST_WORDS], "style": style}, Limits(), self._styles.names)
-            record = decide(request, self._extractor, self._styles, style).built.record
-            self._known[key] = (plain(fragments(record.positive)), plain(fragments(record.negative)))
-        return self._known[key]
+        request = admit({"prompt": words[:_MOST_WORDS], "style": style}, Limits(), self._styles.names)
+        record = decide(request, self._extractor, self._styles, style).built.record
+        return plain(fragments(record.positive)), plain(fragments(record.negative))
 
 
 def vocabulary_texts(names: Iterable[str]) -> list[str]:
