@@ -1,17 +1,12 @@
 """A storm over workers on S3 and SQS: `python -m tests.chaos.cloud_storm`, or make chaos-cloud."""
 
-import json
 import os
 import random
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from rich.console import Console
 
 from store.digest import Digest
 from store.verify import verify
@@ -21,6 +16,7 @@ from tests.chaos.cloud_ground import CloudGround, make_ground
 from tests.chaos.crew import Crew
 from tests.chaos.gale import Gale
 from tests.chaos.requests import SHARED, Maker, picture
+from tests.chaos.telling import tell
 from tests.chaos.weather import Weather
 from tests.cloud import servers
 from tests.cloud.proxy import Proxy
@@ -173,20 +169,13 @@ def _quarantine_faults(ground: CloudGround, postman: BadPostman) -> Iterator[str
 
 
 def main() -> None:
-    """Blow one storm with the seed in CHAOS_SEED, or a random one; exit code 1 if a promise was broken."""
-    console = Console(highlight=False)
-    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
-    folder = Path(tempfile.mkdtemp(prefix="imagegen-chaos-cloud-"))
-    console.print(f"CHAOS_SEED={seed}: a storm over {folder}")
-    started = time.monotonic()
-    outcome = blow(CloudPlan(), seed, folder)
-    for name, value in outcome.figures.items():
-        console.print(f"{name:>24}  {json.dumps(value) if isinstance(value, dict) else value}")
-    console.print(f"{'seconds':>24}  {time.monotonic() - started:.1f}")
-    for fault in outcome.faults:
-        console.print(f"FAULT {fault}")
-    console.print(f"{len(outcome.faults)} faults with CHAOS_SEED={seed}")
-    sys.exit(1 if outcome.faults else 0)
+    """Blow one storm and tell of it."""
+
+    def over(seed: int, folder: Path) -> tuple[Mapping[str, object], tuple[str, ...]]:
+        outcome = blow(CloudPlan(), seed, folder)
+        return outcome.figures, outcome.faults
+
+    tell("imagegen-chaos-cloud-", over)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,10 @@
 """A storm over a few workers: `python -m tests.chaos.storm`, or make chaos."""
 
-import os
 import random
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from rich.console import Console
 
 from tests.chaos.crew import Crew
 from tests.chaos.fates import Fates
@@ -19,6 +14,7 @@ from tests.chaos.ground import Ground
 from tests.chaos.judge import faults
 from tests.chaos.postman import Postman
 from tests.chaos.requests import SHARED, Maker, picture
+from tests.chaos.telling import tell
 from tests.chaos.witness import Witness
 
 _TICK_SECONDS = 0.02
@@ -122,20 +118,13 @@ def _calm_down(ground: Ground, crew: Crew, seconds: float) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Blow one storm with the seed in CHAOS_SEED, or a random one; exit code 1 if a promise was broken."""
-    console = Console(highlight=False)
-    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
-    folder = Path(tempfile.mkdtemp(prefix="imagegen-chaos-"))
-    console.print(f"CHAOS_SEED={seed}: a storm over {folder}")
-    outcome = blow(Plan(), seed, Ground(folder))
-    for name, value in outcome.figures.items():
-        console.print(f"{name:>24}  {value}")
-    console.print(f"{'left to sweep':>24}  {', '.join(outcome.swept) or 'nothing'}")
-    console.print(f"{'seconds':>24}  {outcome.seconds:.1f}")
-    for fault in outcome.faults:
-        console.print(f"FAULT {fault}")
-    console.print(f"{len(outcome.faults)} faults with CHAOS_SEED={seed}")
-    sys.exit(1 if outcome.faults else 0)
+    """Blow one storm and tell of it."""
+
+    def over(seed: int, folder: Path) -> tuple[Mapping[str, object], tuple[str, ...]]:
+        outcome = blow(Plan(), seed, Ground(folder))
+        return {**outcome.figures, "left to sweep": ", ".join(outcome.swept) or "nothing"}, outcome.faults
+
+    tell("imagegen-chaos-", over)
 
 
 if __name__ == "__main__":

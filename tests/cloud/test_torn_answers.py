@@ -27,6 +27,12 @@ def bucket(proxy: Proxy) -> S3Bucket:
     return s3_bucket(proxy.address)
 
 
+@pytest.fixture
+def beside(bucket: S3Bucket, seaweed: Address) -> S3Bucket:
+    """The same place, reached by somebody else without faults."""
+    return s3_bucket(seaweed, bucket.address.removeprefix("s3://pictures/"))
+
+
 def test_a_create_whose_answer_was_lost_knows_its_own_work_again(bucket: S3Bucket, proxy: Proxy) -> None:
     proxy.arm(lost_answer, "PUT")
     assert bucket.create("claim", b"mine") is True
@@ -72,9 +78,8 @@ def test_a_move_whose_copy_lost_its_answer_is_still_done_once(bucket: S3Bucket, 
 
 
 def test_what_comes_under_a_name_whose_delete_lost_its_answer_is_left_where_it_is(
-    bucket: S3Bucket, proxy: Proxy, seaweed: Address
+    bucket: S3Bucket, proxy: Proxy, beside: S3Bucket
 ) -> None:
-    beside = s3_bucket(seaweed, bucket.address.removeprefix("s3://pictures/"))
     bucket.put("r014.json", b"request")
 
     def lost_and_another_comes(asked: Asked, go_on: Pass) -> None:
@@ -88,9 +93,8 @@ def test_what_comes_under_a_name_whose_delete_lost_its_answer_is_left_where_it_i
 
 
 def test_what_replaces_the_source_while_it_is_copied_does_not_overwrite_the_copy(
-    bucket: S3Bucket, proxy: Proxy, seaweed: Address
+    bucket: S3Bucket, proxy: Proxy, beside: S3Bucket
 ) -> None:
-    beside = s3_bucket(seaweed, bucket.address.removeprefix("s3://pictures/"))
     bucket.put("r014.json", b"request")
 
     def copied_and_replaced(asked: Asked, go_on: Pass) -> None:
@@ -103,8 +107,7 @@ def test_what_replaces_the_source_while_it_is_copied_does_not_overwrite_the_copy
     assert bucket.get("r014.json", LIMIT) == b"another request"
 
 
-def test_a_move_of_what_another_worker_has_just_taken_says_so(bucket: S3Bucket, proxy: Proxy, seaweed: Address) -> None:
-    beside = s3_bucket(seaweed, bucket.address.removeprefix("s3://pictures/"))
+def test_a_move_of_what_another_worker_has_just_taken_says_so(bucket: S3Bucket, proxy: Proxy, beside: S3Bucket) -> None:
     bucket.put("r014.json", b"request")
 
     def taken_first(asked: Asked, go_on: Pass) -> object:
