@@ -1,28 +1,43 @@
 """What is on the GPU: one checkpoint at a time, and the VAE and the ControlNet for good."""
 
-import threading
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import torch
 from diffusers import AutoencoderKL, ControlNetModel
 from pydantic import JsonValue
 
+from pipeline.accelerator import Accelerator, accelerator_of
 from pipeline.clock import Clock
+from pipeline.descriptions import digest_of_descriptions
 from pipeline.device import Device
 from pipeline.embeddings import RecentEmbeddings
-from pipeline.loading import load_checkpoint, load_controlnet, load_vae, silence_libraries
+from pipeline.host_tier import HostTier
+from pipeline.loading import load_controlnet, load_vae, load_words_and_schedule, silence_libraries
+from pipeline.parts import Part, parts_of
+from pipeline.shared_model import SharedModel
+from pipeline.slots import Slots
 from pipeline.styles import Style, Styles
 from pipeline.weights import Located, Weights, locate
+from store.digest import Digest
 from store.manifest import WeightsRecord
+
+# tokenizers of so many checkpoints, some megabytes each
+_DESCRIBED = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A loaded checkpoint: the parts a pipe is built from, without a VAE, and which weights they are."""
+    """A checkpoint on the device: what a pipe is built from, without a VAE, and which weights they are.
+
+    reader: equal where prompts are read alike, by the same text encoders and tokenizers.
+    """
 
     parts: dict[str, Any]
     record: WeightsRecord
+    reader: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,79 +58,108 @@ class Swap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Resident:
-    style: Style
-    located: Located
-    checkpoint: Checkpoint
+class _Described:
+    parts: tuple[Part, ...]
+    words_and_schedule: dict[str, Any]
+    record: WeightsRecord
+    reader: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    seconds: float
+    memory_before: int
 
 
 class CheckpointCache:
-    """Hands out loaded weights; `bring` must be called by one thread at a time, which the turnstile sees to."""
+    """Hands out loaded weights; the turnstile sees to it that one thread at a time brings a checkpoint."""
 
-    def __init__(self, weights: Weights, styles: Styles, device: Device, clock: Clock) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        styles: Styles,
+        device: Device,
+        clock: Clock,
+        *,
+        host_cache_bytes: int | None = None,
+        accelerator: Accelerator | None = None,
+    ) -> None:
+        """host_cache_bytes: host memory that checkpoints may be kept in; None: half of what is spare."""
         silence_libraries()
         self.device = device
         self.embeddings = RecentEmbeddings()
         self._weights = weights
-        self._styles = styles
         self._clock = clock
-        self._lock = threading.Lock()
-        self._resident: _Resident | None = None
-        self._vae: tuple[AutoencoderKL, WeightsRecord] | None = None
-        self._controlnet: tuple[ControlNetModel, WeightsRecord] | None = None
+        accelerator = accelerator or accelerator_of(device)
+        self._slots = Slots(device, accelerator, HostTier(host_cache_bytes, device.dtype, accelerator))
+        self._known: OrderedDict[Hashable, _Described] = OrderedDict()
+        self._resident: tuple[str, _Described] | None = None
+        self._begun = _Begun(seconds=0.0, memory_before=0)
+        self._vae = SharedModel(partial(weights.vae, styles.vae), partial(load_vae, device=device))
+        self._controlnet = SharedModel(
+            partial(weights.controlnet, styles.controlnet), partial(load_controlnet, device=device)
+        )
 
     @property
     def resident(self) -> str | None:
-        """The name of the style whose checkpoint is loaded."""
-        return self._resident.style.name if self._resident else None
+        """The name of the style whose checkpoint is on the device, whole."""
+        if self._resident is None or not self._slots.hold(self._resident[1].parts):
+            return None
+        return self._resident[0]
 
     def bring(self, style: Style) -> tuple[Checkpoint, Swap]:
-        """The style's checkpoint, on the device; what was there before is unloaded first.
+        """The style's checkpoint, on the device; its weights replace those that were there.  Raises as `begin`."""
+        checkpoint = self.begin(style)
+        return checkpoint, self.finish()
 
-        Nothing is loaded anew for a style that differs in its words only.  Raises CheckpointMissing, and what was
-        there stays, or CheckpointBroken, and then nothing is loaded.
+    def begin(self, style: Style) -> Checkpoint:
+        """Start to bring a checkpoint: its text encoders may be used at once, its UNet after `finish`.
+
+        Raises CheckpointMissing or CheckpointBroken, and what was there stays; CheckpointReplaced, and what was there
+        is copied again when it is wanted.
         """
         started, before = self._clock.monotonic(), self.device.memory()
-        if self._resident is None or self._resident.style != style:
-            located = locate(self._weights, style)
-            if self._resident is None or self._resident.located != located:
-                return self._swap(style, located, started, before)
-            self._resident = replace(self._resident, style=style)
-        return self._resident.checkpoint, Swap(seconds=0.0, memory_before=before, memory_after=before)
+        described = self._describe(locate(self._weights, style))
+        models = self._slots.begin(described.parts)
+        self._resident = style.name, described
+        self._begun = _Begun(seconds=self._clock.monotonic() - started, memory_before=before)
+        parts = {**described.words_and_schedule, **models}
+        return Checkpoint(parts=parts, record=described.record, reader=described.reader)
+
+    def finish(self) -> Swap:
+        """Wait for the UNet; the seconds are those that anybody waited.  Raises CheckpointReplaced."""
+        started, begun = self._clock.monotonic(), self._begun
+        if not self._slots.finish():
+            return Swap(seconds=0.0, memory_before=begun.memory_before, memory_after=begun.memory_before)
+        seconds = begun.seconds + self._clock.monotonic() - started
+        return Swap(seconds=seconds, memory_before=begun.memory_before, memory_after=self.device.memory())
 
     def vae(self) -> tuple[AutoencoderKL, WeightsRecord]:
-        """The one VAE, loaded on first use and never again."""
-        with self._lock:
-            if self._vae is None:
-                located = self._weights.vae(self._styles.vae)
-                self._vae = load_vae(located, self.device), located.record
-            return self._vae
+        """The one VAE."""
+        return self._vae.get()
 
     def controlnet(self) -> tuple[ControlNetModel, WeightsRecord]:
-        """The one ControlNet, loaded on first use and never again."""
-        with self._lock:
-            if self._controlnet is None:
-                located = self._weights.controlnet(self._styles.controlnet)
-                self._controlnet = load_controlnet(located, self.device), located.record
-            return self._controlnet
+        """The one ControlNet."""
+        return self._controlnet.get()
 
     def unload(self) -> None:
-        """Forget the loaded checkpoint; its weights on disk are the truth, so nothing is copied back."""
-        if self._resident is not None:
-            _forget_weights(self._resident.checkpoint)
-            self._resident = None
-        self.device.release()
+        """Free the device of the checkpoint; its weights on disk are the truth, so nothing is copied back."""
+        self._resident = None
+        self._slots.forget()
 
-    def _swap(self, style: Style, located: Located, started: float, before: int) -> tuple[Checkpoint, Swap]:
-        self.unload()
-        checkpoint = Checkpoint(parts=load_checkpoint(located, self.device), record=located.record)
-        self._resident = _Resident(style=style, located=located, checkpoint=checkpoint)
-        seconds = self._clock.monotonic() - started
-        return checkpoint, Swap(seconds=seconds, memory_before=before, memory_after=self.device.memory())
-
-
-def _forget_weights(checkpoint: Checkpoint) -> None:
-    """Free the weights whoever still refers to the models: a circle, or the traceback of a failed drawing."""
-    for part in checkpoint.parts.values():
-        if isinstance(part, torch.nn.Module):
-            part.to("meta")
+    def _describe(self, located: Located) -> _Described:
+        descriptions = digest_of_descriptions(located)
+        key = (located.path, located.config, located.variant, located.record.sha256, descriptions)
+        if key not in self._known:
+            parts = parts_of(located)
+            encoders = [part.identity for part in parts if part.name != "unet"]
+            self._known[key] = _Described(
+                parts=parts,
+                words_and_schedule=load_words_and_schedule(located),
+                record=located.record,
+                reader=Digest.of(" ".join([*encoders, descriptions]).encode()),
+            )
+        self._known.move_to_end(key)
+        while len(self._known) > _DESCRIBED:
+            self._known.popitem(last=False)
+        return self._known[key]

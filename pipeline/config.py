@@ -58,6 +58,9 @@ class DrawingConfig(Document):
     default_style: str = Field(default="ultra_realistic", description="Style of requests with style=auto.")
     strength: float = Field(default=0.6, gt=0, le=1, description="How far a variation leaves its reference.")
     controlnet_scale: float = Field(default=0.6, ge=0, le=2, description="Weight of the reference's edges.")
+    controlnet_end: float = Field(
+        default=1.0, gt=0, le=1, description="Share of the steps after which the ControlNet rests; moves pixels."
+    )
     canny_low: int = Field(default=100, ge=0, le=1000, description="Lower Canny threshold, gradient units.")
     canny_high: int = Field(default=200, ge=0, le=1000, description="Upper Canny threshold, gradient units.")
     text_guard: Literal["off", "report", "retry"] = Field(
@@ -67,6 +70,12 @@ class DrawingConfig(Document):
     jpeg_quality: int = Field(default=92, ge=1, le=100)
     webp_quality: int = Field(default=90, ge=1, le=100)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    host_cache_gb: float | None = Field(
+        default=None,
+        ge=0,
+        le=1024,
+        description="Host memory that checkpoints are kept in between swaps; 0: none; unset: half of what is spare.",
+    )
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch; they move pixels.")
     extra_nodes: tuple[str, ...] = Field(
         default=(), description="Installed nodes that join a branch, as 'NAME after|before|instead-of NODE'."

@@ -45,9 +45,9 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What embeddings depend on: the checkpoint's digest and the words with their weights."""
+    """What embeddings depend on: who reads, text encoders and tokenizers, and the words with their weights."""
 
-    checkpoint: Digest
+    reader: Digest
     positive: tuple[Fragment, ...]
     negative: tuple[Fragment, ...]
 
@@ -55,7 +55,7 @@ class Reading:
 class RecentEmbeddings:
     """Remembers what was read last, within a bound; only the thread that draws may call it.
 
-    It stays through swaps: a reading names its checkpoint, and the tensors lie in the CPU's memory.
+    It stays through swaps: a reading names its reader, and the tensors lie in the CPU's memory.
     """
 
     def __init__(self, most_bytes: int = 16 * _MIB) -> None:

@@ -22,7 +22,7 @@ def read_prompts(checkpoint: Checkpoint, cache: CheckpointCache, state: State) -
     """
     read = literal if state.request.prompt_mode == "raw" else fragments
     reading = Reading(
-        checkpoint=checkpoint.record.sha256,
+        reader=checkpoint.reader,
         positive=read(state.prompt.positive),
         negative=read(state.prompt.negative),
     )

@@ -23,7 +23,10 @@ from store.manifest import ModelsRecord
 # goes up when the same facts come to mean other pictures
 _SCHEMA = 1
 # decided before they reach the fingerprint, or without a say in any picture
-_NOT_COUNTED = {"default_style", "strength", "controlnet_scale", "limits", "device", "threads", "extra_nodes"}
+_NOT_COUNTED = {
+    *("default_style", "strength", "controlnet_scale", "controlnet_end", "limits", "device", "threads", "extra_nodes"),
+    "host_cache_gb",
+}
 _ONLY_WITH_REFERENCE = {"canny_low", "canny_high"}
 _ONLY_AS = {"jpeg_quality": "jpeg", "webp_quality": "webp"}
 

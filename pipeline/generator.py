@@ -54,6 +54,7 @@ _NODES: tuple[type[BaseNode], ...] = (
     Postprocessing,
 )
 _PLUGINS = "imagegen.nodes"
+_GB = 10**9
 
 
 class Parameters(TypedDict, total=False):
@@ -103,7 +104,8 @@ class Generator:
         self.styles = styles
         self.device = choose_device(config.device)
         clock = clock or SystemClock()
-        self.checkpoints = CheckpointCache(weights, styles, self.device, clock)
+        kept = None if config.host_cache_gb is None else int(config.host_cache_gb * _GB)
+        self.checkpoints = CheckpointCache(weights, styles, self.device, clock, host_cache_bytes=kept)
         extractor = extractor or KoreanExtractor()
         studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
         self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)

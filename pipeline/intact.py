@@ -9,6 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from pipeline.device import is_out_of_memory
 from pipeline.weights import SUFFIX, Located
 from store.errors import CheckpointBroken
 
@@ -19,7 +20,7 @@ _PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
 @contextmanager
 def broken_becomes_ours(located: Located) -> Iterator[None]:
-    """Turn what the libraries raise about files into CheckpointBroken."""
+    """Turn what the libraries raise about files into CheckpointBroken; a lack of memory is no fault of theirs."""
     where = f"{located.record.repo} at {located.path.name}"
     try:
         yield
@@ -32,6 +33,8 @@ def broken_becomes_ours(located: Located) -> Iterator[None]:
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         # the frames of a failed load hold what was loaded so far, gigabytes, for as long as the error lives
         traceback.clear_frames(error.__traceback__)
+        if is_out_of_memory(error):
+            raise
         raise CheckpointBroken(f"{where}: {error}; if the files are not whole, copy or pull them again") from error
 
 

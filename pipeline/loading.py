@@ -1,23 +1,18 @@
-"""Loads components from disk, and refuses every file that is not exactly what it should be."""
+"""Loads from disk what is not swapped, and refuses every file that is not exactly what it should be."""
 
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import transformers
-from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel
 
 from pipeline.device import Device
 from pipeline.intact import broken_becomes_ours, require_all_keys, require_config, require_safetensors
-from pipeline.single_file import load_models
+from pipeline.sparing import SparingControlNet
 from pipeline.weights import Located
 from store.errors import CheckpointBroken
 
-_MODELS = {
-    "unet": UNet2DConditionModel,
-    "text_encoder": transformers.CLIPTextModel,
-    "text_encoder_2": transformers.CLIPTextModelWithProjection,
-}
 # each with the text encoder that reads its tokens
 _TOKENIZERS = {"tokenizer": "text_encoder", "tokenizer_2": "text_encoder_2"}
 _BYTES = 256
@@ -30,14 +25,15 @@ def silence_libraries() -> None:
         library.utils.logging.set_verbosity_error()
 
 
-def load_checkpoint(located: Located, device: Device) -> dict[str, Any]:
-    """UNet, text encoders, tokenizers and scheduler, by their names in a diffusers pipe, without a VAE.
-
-    Only safetensors are read.  Raises CheckpointBroken, on missing or unexpected keys as well.
-    """
+def load_words_and_schedule(located: Located) -> dict[str, Any]:
+    """Tokenizers and scheduler of a checkpoint, by their names in a diffusers pipe; raises CheckpointBroken."""
+    described = located.config or located.path
     with broken_becomes_ours(located):
-        parts = _read_parts(located, device)
-    return parts | {name: parts[name].to(device.name).eval() for name in _MODELS}
+        tokenizers = {name: _tokenizer(described / name, described / reader) for name, reader in _TOKENIZERS.items()}
+        scheduler = diffusers.EulerDiscreteScheduler.from_pretrained(
+            described, subfolder="scheduler", local_files_only=True
+        )
+    return {**tokenizers, "scheduler": scheduler}
 
 
 def load_vae(located: Located, device: Device) -> AutoencoderKL:
@@ -55,34 +51,18 @@ def load_vae(located: Located, device: Device) -> AutoencoderKL:
 def load_controlnet(located: Located, device: Device) -> ControlNetModel:
     """The ControlNet; raises CheckpointBroken."""
     with broken_becomes_ours(located):
-        controlnet = _checked(ControlNetModel, located, device)
+        controlnet = _checked(SparingControlNet, located, device)
     return controlnet.to(device.name).eval()
 
 
-def _read_parts(located: Located, device: Device) -> dict[str, Any]:
-    described = located.config or located.path
-    if located.path.is_file():
-        models = load_models(located.path, described, device.dtype, located.record.repo)
-    else:
-        models = {name: _checked(kind, located, device, name) for name, kind in _MODELS.items()}
-    tokenizers = {
-        name: _tokenizer(described / name, models[reader].config.vocab_size) for name, reader in _TOKENIZERS.items()
-    }
-    scheduler = diffusers.EulerDiscreteScheduler.from_pretrained(
-        described, subfolder="scheduler", local_files_only=True
-    )
-    return {**models, **tokenizers, "scheduler": scheduler}
-
-
-def _checked(kind: Any, located: Located, device: Device, subfolder: str = "") -> Any:
-    what = f"{located.record.repo}/{subfolder}".rstrip("/")
-    require_config(what, located.path / subfolder)
-    names = require_safetensors(what, located.path / subfolder)
+def _checked(kind: Any, located: Located, device: Device) -> Any:
+    what = located.record.repo
+    require_config(what, located.path)
+    names = require_safetensors(what, located.path)
     # a folder somebody keeps may have its files without the infix that those on the hub have
     has_variant = any(f".{located.variant}." in name or f".{located.variant}-" in name for name in names)
     model, info = kind.from_pretrained(
         located.path,
-        subfolder=subfolder,
         variant=located.variant if has_variant else None,
         dtype=device.dtype,
         use_safetensors=True,
@@ -95,9 +75,11 @@ def _checked(kind: Any, located: Located, device: Device, subfolder: str = "") -
     return model
 
 
-def _tokenizer(folder: Path, vocabulary: int) -> transformers.CLIPTokenizer:
+def _tokenizer(folder: Path, reader: Path) -> transformers.CLIPTokenizer:
     if not folder.is_dir():
         raise CheckpointBroken(f"{folder.parent.name}: there is no folder {folder.name}")
+    require_config(f"{folder.parent.name}/{reader.name}", reader)
+    vocabulary = transformers.CLIPTextConfig.from_pretrained(reader, local_files_only=True).vocab_size
     tokenizer = transformers.CLIPTokenizer.from_pretrained(folder, model_max_length=77, local_files_only=True)
     if not _BYTES < len(tokenizer) <= vocabulary:
         # where its files are missing, transformers makes a tokenizer that knows no words

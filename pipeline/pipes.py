@@ -2,16 +2,18 @@
 
 import inspect
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import diffusers
-import numpy as np
 import torch
 from diffusers import DiffusionPipeline
-from numpy.typing import NDArray
 
-from pipeline.checkpoints import Checkpoint, CheckpointCache
+from pipeline.checkpoints import Checkpoint
+from pipeline.decoding import SINGLE_PRECISION, WHOLE, Decoded, decode
+from pipeline.device import Device
 from pipeline.embeddings import Embeddings
 from pipeline.progress import Progress
 from pipeline.state import State
@@ -19,15 +21,14 @@ from pipeline.styles import Style
 from store.errors import CheckpointBroken, SettingsInvalid
 
 
-def make_pipe(kind: type[Any], checkpoint: Checkpoint, cache: CheckpointCache, style: Style, **more: Any) -> Any:
+def make_pipe(kind: type[Any], checkpoint: Checkpoint, style: Style, **shared: Any) -> Any:
     """A pipe of this class from parts that are loaded already, with a scheduler of its own.
 
     The parts are shared, not copied; `from_pipe` is avoided because it changes the dtype of shared
     parts in place (diffusers issue 12754).
     """
-    vae, _ = cache.vae()
     parts = {**checkpoint.parts, "scheduler": make_scheduler(style, checkpoint)}
-    pipe = kind(**parts, **more, vae=vae, add_watermarker=False)
+    pipe = kind(**parts, **shared, add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -80,38 +81,59 @@ def _silence_numpy() -> None:
 
 
 def draw(
-    pipe: DiffusionPipeline, node: str, state: State, progress: Progress, embeddings: Embeddings, **inputs: Any
+    pipe: Any,
+    node: str,
+    state: State,
+    progress: Progress,
+    embeddings: Embeddings,
+    *,
+    device: Device,
+    **inputs: Any,
 ) -> State:
     """Draw each image of the request by itself and add the pictures, and what the prompts counted, to the state.
 
     One CPU generator per image makes picture k independent of its neighbours and of the device.  Raises
-    CheckpointBroken if what comes out is no picture.
+    CheckpointBroken if what comes out is no picture, OutOfMemory.
     """
     sampling = state.sampling
     words = embeddings.inputs(pipe.device)
-    pictures: list[NDArray[np.uint8]] = []
+    decoded: list[Decoded] = []
     for index, seed in enumerate(sampling.seeds):
         result = pipe(
             **words,
             num_inference_steps=sampling.steps,
             guidance_scale=sampling.guidance_scale,
             generator=torch.Generator("cpu").manual_seed(seed),
-            output_type="np",
+            output_type="latent",
             callback_on_step_end=_step_reporter(node, index, state, progress),
             **inputs,
         )
-        pictures.append(_as_bytes(result.images[0], state.style))
-    prompt = state.prompt.model_copy(update={"tokens": embeddings.tokens})
-    return replace(state, prompt=prompt, pictures=tuple(pictures))
+        with _named(state.style):
+            decoded.append(decode(pipe.vae, result.images, device))
+    return replace(
+        state.warn(*_warnings(decoded)),
+        prompt=state.prompt.model_copy(update={"tokens": embeddings.tokens}),
+        pictures=tuple(one.picture for one in decoded),
+        decoded=(*state.decoded, *(one.rung for one in decoded)),
+    )
 
 
-def _as_bytes(picture: NDArray[np.float32], style: Style) -> NDArray[np.uint8]:
-    if not np.isfinite(picture).all():
-        # it would be stored as a black picture
-        raise CheckpointBroken(
-            f"style {style.name!r}: the drawing is not a number; its checkpoint or the VAE overflows in this precision"
-        )
-    return (picture * 255).round().astype(np.uint8)
+@contextmanager
+def _named(style: Style) -> Iterator[None]:
+    try:
+        yield
+    except CheckpointBroken as error:
+        raise CheckpointBroken(f"style {style.name!r}: {error.message}") from error
+
+
+def _warnings(decoded: Sequence[Decoded]) -> Iterator[str]:
+    for index, one in enumerate(decoded):
+        if one.rung == SINGLE_PRECISION:
+            yield f"images[{index}]: what was drawn was no picture until it was decoded in single precision"
+        elif one.rung != WHOLE:
+            yield f"images[{index}]: memory ran out, so it was decoded another way ({one.rung}), which moves pixels"
+        if one.flat:
+            yield f"images[{index}]: the whole picture has one colour"
 
 
 def _step_reporter(node: str, index: int, state: State, progress: Progress) -> Any:

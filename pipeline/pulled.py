@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from pipeline.lock import Lock, LockedRepository, flaws, place_of, read_lock
 from pipeline.styles import HubRepository, Style, Styles
-from pipeline.weights import Located
+from pipeline.weights import SUFFIX, Located
 from store.errors import CheckpointBroken, CheckpointMissing
 from store.manifest import WeightsRecord
 
@@ -57,7 +57,8 @@ class PulledWeights:
                 f"{what}: {flaw.message}; `imagegen models verify` checks every file, `{command}` mends it"
             )
         record = WeightsRecord(repo=repository.repo, revision=locked.revision, sha256=locked.sha256)
-        return Located(path=place, record=record, variant=locked.variant)
+        digests = {name: file.sha256 for name, file in locked.files.items() if name.endswith(SUFFIX)}
+        return Located(path=place, record=record, variant=locked.variant, digests=digests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ class Sampling:
     """A request with nothing left open: how many steps, which size, which seeds.
 
     strength is in (0, 1], the share of the noise schedule a variation runs through; it is 1 where the
-    drawing starts from noise.  controlnet_scale is in [0, 2], 0 where no ControlNet takes part.
+    drawing starts from noise.  controlnet_scale is in [0, 2], 0 where no ControlNet takes part;
+    controlnet_end in (0, 1], the share of the steps in which it does.
     """
 
     steps: int
@@ -29,6 +30,7 @@ class Sampling:
     seeds: tuple[int, ...]
     strength: float
     controlnet_scale: float
+    controlnet_end: float
     reference_mode: ReferenceMode
     output_format: ImageFormat
 
@@ -52,6 +54,7 @@ def resolve(
         seeds=tuple((first + index) % 2**32 for index in range(request.num_images)),
         strength=_strength(request, config, steps) if has_reference else 1.0,
         controlnet_scale=_controlnet_scale(request, config) if has_reference else 0.0,
+        controlnet_end=config.controlnet_end if has_reference else 1.0,
         reference_mode=request.reference_mode,
         output_format=request.output_format,
     )

@@ -1,11 +1,8 @@
 """A checkpoint in one file: SDXL's original layout, read part by part under the names diffusers uses."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
-import transformers
 from diffusers import UNet2DConditionModel
 from diffusers.loaders.single_file_utils import (
     convert_ldm_clip_checkpoint,
@@ -15,9 +12,8 @@ from diffusers.loaders.single_file_utils import (
 from safetensors import safe_open
 from torch import Tensor
 
-from pipeline.intact import require_all_keys, require_config
-
-Tensors = dict[str, Tensor]
+from pipeline.intact import require_all_keys
+from pipeline.weight_files import Tensors
 
 _UNET = "model.diffusion_model."
 _TEXT_ENCODER = "conditioner.embedders.0.transformer.text_model."
@@ -35,47 +31,26 @@ _NOT_USED = (
 _REWRITTEN = (".in_proj_weight", ".in_proj_bias", "text_projection")
 
 
-def load_models(path: Path, config: Path, precision: torch.dtype, what: str) -> dict[str, Any]:
-    """UNet and text encoders of one file; config is a directory in diffusers format that describes them.
+def read_model(name: str, path: Path, config: Path, what: str) -> Tensors:
+    """The weights of "unet", "text_encoder" or "text_encoder_2"; config describes them in diffusers format.
 
-    diffusers' own from_single_file tells the text encoders apart by their width and lets keys go missing.
-    Raises CheckpointBroken on missing or unexpected keys, KeyError where a part cannot be converted.
+    Their bytes are read when they are used.  diffusers' own from_single_file tells the text encoders apart by their
+    width and lets keys go missing.  Raises CheckpointBroken on keys that no part has, KeyError where a part cannot
+    be converted.
     """
-    require_all_keys(what, {"unexpected_keys": _strangers(path)})
-    readers: dict[str, tuple[Any, Callable[[Path], Tensors]]] = {
-        "text_encoder": (transformers.CLIPTextModel, _read_text_encoder),
-        "text_encoder_2": (transformers.CLIPTextModelWithProjection, _read_text_encoder_2),
-    }
-    for name in ("unet", *readers):
-        require_config(f"{what}/{name}", config / name)
-    models: dict[str, Any] = {"unet": _unet(path, config, precision, f"{what}/unet")}
-    for name, (kind, read) in readers.items():
-        models[name] = _text_encoder(kind, read(path), config / name, precision, f"{what}/{name}")
-    return models
+    require_all_keys(what.removesuffix(f"/{name}"), {"unexpected_keys": _strangers(path)})
+    match name:
+        case "unet":
+            return _read_unet(path, config)
+        case "text_encoder":
+            return _read_text_encoder(path)
+    return _read_text_encoder_2(path)
 
 
-def _unet(path: Path, config: Path, precision: torch.dtype, what: str) -> UNet2DConditionModel:
+def _read_unet(path: Path, config: Path) -> Tensors:
     described = UNet2DConditionModel.load_config(config, subfolder="unet", local_files_only=True)
     given = _read(path, _UNET)
-    tensors = _complete(given, convert_ldm_unet_checkpoint(given, described))
-    with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(described)
-    require_all_keys(what, unet.load_state_dict(tensors, strict=False, assign=True)._asdict())
-    return unet.to(precision)
-
-
-def _text_encoder(kind: Any, tensors: Tensors, config: Path, precision: torch.dtype, what: str) -> Any:
-    described = transformers.CLIPTextConfig.from_pretrained(config, local_files_only=True)
-    model, info = kind.from_pretrained(
-        None,
-        config=described,
-        state_dict=tensors,
-        dtype=precision,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-    )
-    require_all_keys(what, info)
-    return model
+    return _complete(given, convert_ldm_unet_checkpoint(given, described))
 
 
 def _read_text_encoder(path: Path) -> Tensors:

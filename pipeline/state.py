@@ -46,6 +46,7 @@ class State:
     words: the prompts, where they were built before and stay as they are.
     pictures: one uint8 array of shape (drawn height, drawn width, 3) per image.
 
+    decoded: the rung of every picture that was decoded so far.
     candidates: while some pictures are drawn again, the best so far of every image; else empty.
     """
 
@@ -56,6 +57,7 @@ class State:
     redraws_left: int = 0
     warnings: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+    decoded: tuple[str, ...] = ()
 
     style: Style = _LATER
     prompt: PromptRecord = _LATER

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,13 +20,15 @@ class Located:
     """Weights found on disk: a diffusers directory or one .safetensors file.
 
     variant is the infix of the weight files, None for none.  config is the directory that describes a
-    single file.
+    single file.  digests: of the weight files by their paths below the directory, where somebody has them written
+    down; else they are taken from the files.
     """
 
     path: Path
     record: WeightsRecord
     variant: str | None = None
     config: Path | None = None
+    digests: Mapping[str, Digest] | None = None
 
 
 class Weights(Protocol):
@@ -75,6 +77,27 @@ def digest_of_folder(folder: Path) -> Digest:
     """The SHA-256 that stands for all weight files below a folder; each is read once and remembered."""
     files = sorted(folder.rglob(f"*{SUFFIX}"))
     return combined_digest((file.relative_to(folder).as_posix(), known_digest_of_file(file)) for file in files)
+
+
+def digest_of_part(located: Located, name: str) -> Digest:
+    """The SHA-256 that stands for the weights of one model of a checkpoint, such as "unet".
+
+    In a single file each model has one of its own, made of the file's and the name.
+    """
+    if located.path.is_file():
+        return combined_digest([(name, known_digest_of_file(located.path))])
+    if located.digests is None:
+        return digest_of_folder(located.path / name)
+    within = f"{name}/"
+    return combined_digest((file, digest) for file, digest in located.digests.items() if file.startswith(within))
+
+
+def stamp_of_part(located: Located, name: str) -> tuple[tuple[str, int, int, int], ...]:
+    """What tells that nobody has touched the weight files of one model: path, size, inode and time of change."""
+    files = [located.path] if located.path.is_file() else sorted((located.path / name).glob(f"*{SUFFIX}"))
+    return tuple(
+        (str(file), status.st_size, status.st_ino, status.st_mtime_ns) for file in files if (status := file.stat())
+    )
 
 
 @functools.lru_cache(maxsize=256)

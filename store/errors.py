@@ -23,6 +23,8 @@
     ├── DrawingError                 the pipeline could not draw
     │   ├── CheckpointMissing        checkpoint_missing
     │   ├── CheckpointBroken         checkpoint_broken
+    │   ├── CheckpointReplaced       checkpoint_replaced    (retryable)
+    │   ├── OutOfMemory              out_of_memory          (retryable)
     │   ├── DownloadFailed           download_failed        (retryable)
     │   ├── NodeFailed               node_failed
     │   ├── RequestTimeout           request_timeout
@@ -192,6 +194,20 @@ class CheckpointBroken(DrawingError):
     """A checkpoint on this machine cannot be used as it is."""
 
     code = "checkpoint_broken"
+
+
+class CheckpointReplaced(DrawingError):
+    """A file of a checkpoint was replaced while it was read; the request is tried again with what is there now."""
+
+    code = "checkpoint_replaced"
+    retryable = True
+
+
+class OutOfMemory(DrawingError):
+    """Memory ran out while the picture was drawn; ask for fewer pixels, or end what else uses the device."""
+
+    code = "out_of_memory"
+    retryable = True
 
 
 class DownloadFailed(DrawingError):

@@ -85,7 +85,11 @@ class SamplingRecord(Document):
     output_format: ImageFormat
     strength: float | None = None
     controlnet_scale: float | None = None
+    controlnet_end: float | None = None
     reference_mode: Literal["variation", "structure"] | None = None
+    decoded: tuple[str, ...] = Field(
+        default=(), description="How each picture became pixels: whole, or a way that moves them a little."
+    )
     device: str
     dtype: str
     threads: int | None = Field(default=None, description="CPU threads of torch; on a CPU they move pixels.")

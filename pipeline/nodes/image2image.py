@@ -28,19 +28,30 @@ class Image2Image(BaseNode):
     def run(self, state: State, progress: Progress) -> Done:
         """Make pictures."""
         cache = self.studio.checkpoints
-        checkpoint, swap = cache.bring(state.style)
-        controlnet, controlnet_record = cache.controlnet()
+        checkpoint = cache.begin(state.style)
+        (vae, vae_record), (controlnet, controlnet_record) = cache.vae(), cache.controlnet()
         kind, images = _mode(state)
-        pipe = make_pipe(kind, checkpoint, cache, state.style, controlnet=controlnet)
-        scale = state.sampling.controlnet_scale
+        pipe = make_pipe(kind, checkpoint, state.style, vae=vae, controlnet=controlnet)
         embeddings, known = read_prompts(checkpoint, cache, state)
-        drawn = draw(pipe, self.name, state, progress, embeddings, controlnet_conditioning_scale=scale, **images)
-        models = ModelsRecord(checkpoint=checkpoint.record, vae=cache.vae()[1], controlnet=controlnet_record)
+        swap = cache.finish()
+        drawn = draw(
+            pipe,
+            self.name,
+            state,
+            progress,
+            embeddings,
+            device=cache.device,
+            controlnet_conditioning_scale=state.sampling.controlnet_scale,
+            control_guidance_end=state.sampling.controlnet_end,
+            **images,
+        )
+        models = ModelsRecord(checkpoint=checkpoint.record, vae=vae_record, controlnet=controlnet_record)
         return Done(
             state=replace(drawn, models=models),
             detail={
                 **swap.detail(),
                 "prompts_remembered": known,
+                "decoded": list(drawn.decoded),
                 "reference_mode": state.sampling.reference_mode,
             },
         )

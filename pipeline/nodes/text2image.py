@@ -24,9 +24,23 @@ class Text2Image(BaseNode):
     def run(self, state: State, progress: Progress) -> Done:
         """Make pictures."""
         cache, size = self.studio.checkpoints, state.sampling.size
-        checkpoint, swap = cache.bring(state.style)
-        pipe = make_pipe(StableDiffusionXLPipeline, checkpoint, cache, state.style)
+        checkpoint = cache.begin(state.style)
+        vae, vae_record = cache.vae()
+        pipe = make_pipe(StableDiffusionXLPipeline, checkpoint, state.style, vae=vae)
         embeddings, known = read_prompts(checkpoint, cache, state)
-        drawn = draw(pipe, self.name, state, progress, embeddings, width=size.drawn_width, height=size.drawn_height)
-        models = ModelsRecord(checkpoint=checkpoint.record, vae=cache.vae()[1])
-        return Done(state=replace(drawn, models=models), detail={**swap.detail(), "prompts_remembered": known})
+        swap = cache.finish()
+        drawn = draw(
+            pipe,
+            self.name,
+            state,
+            progress,
+            embeddings,
+            device=cache.device,
+            width=size.drawn_width,
+            height=size.drawn_height,
+        )
+        models = ModelsRecord(checkpoint=checkpoint.record, vae=vae_record)
+        return Done(
+            state=replace(drawn, models=models),
+            detail={**swap.detail(), "prompts_remembered": known, "decoded": list(drawn.decoded)},
+        )
