@@ -11,7 +11,8 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.device import Device, is_out_of_memory
+from pipeline.device import Device
+from pipeline.out_of_memory import is_out_of_memory
 from store.errors import CheckpointBroken, OutOfMemory
 
 WHOLE: Final = "whole"
@@ -86,12 +87,14 @@ def _tried(decoder: Callable[[], Any], latents: Tensor) -> Tensor | None:
 
 @torch.no_grad()
 def _decoded(vae: Any, latents: Tensor) -> Tensor:
-    """Pixels from 0 to 255, (height, width, 3), whole numbers in uint8, or NaN in single precision."""
+    """Pixels, (height, width, 3), on the CPU; in uint8, unless they are no numbers."""
     given = latents.to(vae.device, vae.dtype)
     image: Tensor = vae.decode(_unscaled(vae, given), return_dict=False)[0]
-    # as diffusers' VaeImageProcessor does, but on the device: a twelfth of the bytes comes back
+    if not torch.isfinite(image).all():
+        return torch.full((1, 1, 3), torch.nan)
+    # as diffusers' VaeImageProcessor does, but on the device: a quarter of the bytes comes back
     shown = (image * 0.5 + 0.5).clamp(0, 1).float()[0].permute(1, 2, 0) * 255
-    return (shown.round().to(torch.uint8) if torch.isfinite(shown).all() else shown).cpu()
+    return shown.round().to(torch.uint8).cpu()
 
 
 def _unscaled(vae: Any, latents: Tensor) -> Tensor:

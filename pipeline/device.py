@@ -1,4 +1,4 @@
-"""The device that draws: which one, in which precision, how full it is, and when it is too full."""
+"""The device that draws: which one, in which precision, and how full it is."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,6 @@ import psutil
 import torch
 
 from store.errors import SettingsInvalid
-
-_OUT_OF_MEMORY = (
-    "out of memory",
-    "not enough memory",
-    "can't allocate memory",
-    "cublas_status_alloc_failed",
-    "cudnn_status_alloc_failed",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +46,3 @@ def choose_device(name: str) -> Device:
         )
     # half precision on a CPU is slower than single and not bit-stable across kernels
     return Device(name=name, dtype=torch.float32 if name == "cpu" else torch.float16)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on the device or of the host; not every library has a class for it."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in said for words in _OUT_OF_MEMORY)

@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from pipeline.device import is_out_of_memory
+from pipeline.out_of_memory import is_out_of_memory
 from pipeline.weights import SUFFIX, Located
 from store.errors import CheckpointBroken
 

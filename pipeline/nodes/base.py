@@ -1,5 +1,6 @@
 """What a node is: one step that times itself and records how it went."""
 
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +10,12 @@ from pydantic import JsonValue
 
 from pipeline.clock import Clock
 from pipeline.config import DrawingConfig
+from pipeline.out_of_memory import is_out_of_memory
 from pipeline.progress import Progress
 from pipeline.prompt.keywords import Extractor
 from pipeline.state import State
 from pipeline.styles import Styles
-from store.errors import NodeFailed, ServiceError
+from store.errors import NodeFailed, OutOfMemory, ServiceError
 from store.manifest import NodeRecord, NodeStatus
 
 if TYPE_CHECKING:
@@ -105,10 +107,18 @@ class BaseNode(ABC):
             progress.end(record("failed", {"code": error.code, "message": error.message}))
             raise
         except Exception as error:
-            progress.end(record("failed", {"code": NodeFailed.code, "message": repr(error)}))
-            raise NodeFailed(f"the node {self.name!r} failed: {error!r}") from error
+            ours = self._as_ours(error)
+            progress.end(record("failed", {"code": ours.code, "message": repr(error)}))
+            raise ours from error
         progress.end(succeeded)
         return outcome
+
+    def _as_ours(self, error: Exception) -> ServiceError:
+        if not is_out_of_memory(error):
+            return NodeFailed(f"the node {self.name!r} failed: {error!r}")
+        # its frames hold what filled the memory, for as long as anybody holds the error
+        traceback.clear_frames(error.__traceback__)
+        return OutOfMemory(f"memory ran out in the node {self.name!r}: {error}; ask for fewer pixels, or free memory")
 
     @final
     def pass_over(self, progress: Progress, reason: str) -> None:

@@ -58,6 +58,7 @@ def sampled(size: Size, **fields: Any) -> Sampling:
         "seeds": (7,),
         "strength": 0.6,
         "controlnet_scale": 0.6,
+        "controlnet_end": 1.0,
         "reference_mode": "variation",
         "output_format": "png",
     }

@@ -14,12 +14,16 @@ from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
+from pipeline.accelerator import SameMemory
 from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.config import DrawingConfig
 from pipeline.device import Device
 from pipeline.generator import Generator
+from pipeline.host_tier import HostTier
 from pipeline.intact import require_all_keys
-from pipeline.loading import load_checkpoint, load_controlnet, load_vae, silence_libraries
+from pipeline.loading import load_controlnet, load_vae, load_words_and_schedule, silence_libraries
+from pipeline.parts import parts_of
+from pipeline.slots import Slots
 from pipeline.styles import load_styles
 from pipeline.weights import Located, digest_of_file, local_checkpoint
 from store.digest import Digest
@@ -94,6 +98,15 @@ class CreatesAFileWhenUnpickled:
 def located(path: Path, config: Path | None = None, variant: str | None = None) -> Located:
     record = WeightsRecord(repo=path.name, revision=None, sha256=Digest.of(b""))
     return Located(path=path, record=record, variant=variant, config=config)
+
+
+def load_checkpoint(located: Located, device: Device) -> dict[str, Any]:
+    """Everything of a checkpoint, on a device that held nothing before."""
+    parts, rest = parts_of(located), load_words_and_schedule(located)
+    slots = Slots(device, SameMemory(), HostTier(0, device.dtype, SameMemory()))
+    models = slots.begin(parts)
+    slots.finish()
+    return {**models, **rest}
 
 
 def load(path: Path, config: Path | None = None, variant: str | None = None) -> dict[str, Any]:

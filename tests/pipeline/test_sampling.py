@@ -10,7 +10,7 @@ from pipeline.sampling import Sampling, idle_fields, resolve
 from store.errors import InvalidField
 from tests.pipeline.samples import asked, plain_style
 
-CONFIG = DrawingConfig(strength=0.35, controlnet_scale=0.45)
+CONFIG = DrawingConfig(strength=0.35, controlnet_scale=0.45, controlnet_end=0.8)
 
 
 def resolved(derived_seed: int = 5, **fields: Any) -> Sampling:
@@ -25,7 +25,7 @@ def test_what_the_request_leaves_open_comes_from_the_style() -> None:
 
 def test_what_the_style_leaves_open_comes_from_the_configuration() -> None:
     sampling = resolved(reference_image="cat.png")
-    assert (sampling.strength, sampling.controlnet_scale) == (0.35, 0.45)
+    assert (sampling.strength, sampling.controlnet_scale, sampling.controlnet_end) == (0.35, 0.45, 0.8)
 
 
 def test_what_the_request_says_outranks_both() -> None:
@@ -46,7 +46,7 @@ def test_what_the_request_says_outranks_both() -> None:
 
 def test_without_a_reference_drawing_starts_from_noise_and_no_controlnet_takes_part() -> None:
     sampling = resolved(strength=0.2, controlnet_scale=1.5)
-    assert (sampling.strength, sampling.controlnet_scale) == (1.0, 0.0)
+    assert (sampling.strength, sampling.controlnet_scale, sampling.controlnet_end) == (1.0, 0.0, 1.0)
 
 
 def test_structure_starts_from_noise_and_keeps_the_controlnet() -> None:
