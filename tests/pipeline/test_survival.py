@@ -82,6 +82,7 @@ def drawn(studio: Generator, style: str, progress: Progress | None = None) -> Di
             "width": 64,
             "height": 64,
             "steps": 3,
+            "strength": 1.0,
             "seed": 5,
             "reference_image": {"name": reference.name, "sha256": reference.digest},
         }
