@@ -17,6 +17,7 @@ from pipeline.embeddings import RecentEmbeddings
 from pipeline.host_tier import HostTier
 from pipeline.loading import load_controlnet, load_vae, load_words_and_schedule, silence_libraries
 from pipeline.parts import Part, parts_of
+from pipeline.profile import Profile
 from pipeline.shared_model import SharedModel
 from pipeline.slots import Slots
 from pipeline.styles import Style, Styles
@@ -82,6 +83,7 @@ class CheckpointCache:
         clock: Clock,
         *,
         host_cache_bytes: int | None = None,
+        profile: Profile = "exact",
         accelerator: Accelerator | None = None,
     ) -> None:
         """host_cache_bytes: host memory that checkpoints may be kept in; None: half of what is spare."""
@@ -91,13 +93,13 @@ class CheckpointCache:
         self._weights = weights
         self._clock = clock
         accelerator = accelerator or accelerator_of(device)
-        self._slots = Slots(device, accelerator, HostTier(host_cache_bytes, device.dtype, accelerator))
+        self._slots = Slots(device, accelerator, HostTier(host_cache_bytes, device.dtype, accelerator), profile)
         self._known: OrderedDict[Hashable, _Described] = OrderedDict()
         self._resident: tuple[str, _Described] | None = None
         self._begun = _Begun(seconds=0.0, memory_before=0)
-        self._vae = SharedModel(partial(weights.vae, styles.vae), partial(load_vae, device=device))
+        self._vae = SharedModel(partial(weights.vae, styles.vae), partial(load_vae, device=device, profile=profile))
         self._controlnet = SharedModel(
-            partial(weights.controlnet, styles.controlnet), partial(load_controlnet, device=device)
+            partial(weights.controlnet, styles.controlnet), partial(load_controlnet, device=device, profile=profile)
         )
 
     @property

@@ -69,6 +69,10 @@ class DrawingConfig(Document):
     )
     jpeg_quality: int = Field(default=92, ge=1, le=100)
     webp_quality: int = Field(default=90, ge=1, le=100)
+    profile: Literal["exact", "fast"] = Field(
+        default="exact",
+        description="exact: the same bytes every time; fast: compiled at the start, and pixels differ by a hair.",
+    )
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     host_cache_gb: float | None = Field(
         default=None,

@@ -1,6 +1,7 @@
 """What comes out of the pipeline: pictures, and the story of how they were drawn."""
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from pipeline.sampling import Sampling
 from pipeline.state import State
@@ -33,7 +34,14 @@ class Drawing:
 
 
 def finished(
-    state: State, branch: str, nodes: tuple[NodeRecord, ...], *, device: str, dtype: str, threads: int
+    state: State,
+    branch: str,
+    nodes: tuple[NodeRecord, ...],
+    *,
+    device: str,
+    dtype: str,
+    threads: int,
+    profile: Literal["exact", "fast"],
 ) -> Drawing:
     """The drawing of a state that has passed every node of its branch."""
     return Drawing(
@@ -41,13 +49,13 @@ def finished(
         images=state.images,
         prompt=state.prompt,
         models=state.models,
-        sampling=_record(state, device, dtype, threads),
+        sampling=_record(state, device=device, dtype=dtype, threads=threads, profile=profile),
         nodes=nodes,
         warnings=state.warnings,
     )
 
 
-def _record(state: State, device: str, dtype: str, threads: int) -> SamplingRecord:
+def _record(state: State, **machine: Any) -> SamplingRecord:
     sampling: Sampling = state.sampling
     referenced = state.reference is not None
     varied = referenced and sampling.reference_mode == "variation"
@@ -67,7 +75,5 @@ def _record(state: State, device: str, dtype: str, threads: int) -> SamplingReco
         controlnet_end=sampling.controlnet_end if referenced else None,
         reference_mode=sampling.reference_mode if referenced else None,
         decoded=state.decoded,
-        device=device,
-        dtype=dtype,
-        threads=threads,
+        **machine,
     )

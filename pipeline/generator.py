@@ -29,6 +29,7 @@ from pipeline.nodes.prompting import Prompting
 from pipeline.nodes.text2image import Text2Image
 from pipeline.nodes.text_guard import TextGuard
 from pipeline.pipes import scheduler_class
+from pipeline.profile import prepare
 from pipeline.progress import Progress
 from pipeline.prompt.keywords import Extractor
 from pipeline.prompt.korean import KoreanExtractor
@@ -55,6 +56,7 @@ _NODES: tuple[type[BaseNode], ...] = (
 )
 _PLUGINS = "imagegen.nodes"
 _GB = 10**9
+_WARM_UP_SIDE = 64
 
 
 class Parameters(TypedDict, total=False):
@@ -105,7 +107,10 @@ class Generator:
         self.device = choose_device(config.device)
         clock = clock or SystemClock()
         kept = None if config.host_cache_gb is None else int(config.host_cache_gb * _GB)
-        self.checkpoints = CheckpointCache(weights, styles, self.device, clock, host_cache_bytes=kept)
+        prepare(config.profile)
+        self.checkpoints = CheckpointCache(
+            weights, styles, self.device, clock, host_cache_bytes=kept, profile=config.profile
+        )
         extractor = extractor or KoreanExtractor()
         studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
         self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)
@@ -163,9 +168,19 @@ class Generator:
             progress.records,
             device=self.device.name,
             dtype=self.device.dtype_name,
+            profile=self.config.profile,
             threads=torch.get_num_threads(),
         )
         return recollection.told(drawing)
+
+    def warm_up(self) -> None:
+        """Draw a picture on each branch in the default style, so that nothing is compiled when a request comes.
+
+        Raises DrawingError.
+        """
+        blank = Image.new("RGB", (_WARM_UP_SIDE, _WARM_UP_SIDE))
+        for reference in (None, blank):
+            self.generate_image("warm up", reference, prompt_mode="raw", style=self.config.default_style, steps=2)
 
     def close(self) -> None:
         """Let the drawing that is under way finish and refuse all others with ShuttingDown."""

@@ -9,6 +9,7 @@ from diffusers import AutoencoderKL, ControlNetModel
 
 from pipeline.device import Device
 from pipeline.intact import broken_becomes_ours, require_all_keys, require_config, require_safetensors
+from pipeline.profile import Profile, tune
 from pipeline.sparing import SparingControlNet
 from pipeline.weights import Located
 from store.errors import CheckpointBroken
@@ -36,7 +37,7 @@ def load_words_and_schedule(located: Located) -> dict[str, Any]:
     return {**tokenizers, "scheduler": scheduler}
 
 
-def load_vae(located: Located, device: Device) -> AutoencoderKL:
+def load_vae(located: Located, device: Device, profile: Profile = "exact") -> AutoencoderKL:
     """The VAE; raises CheckpointBroken, also if diffusers would silently run it in single precision."""
     with broken_becomes_ours(located):
         vae = _checked(AutoencoderKL, located, device)
@@ -45,14 +46,19 @@ def load_vae(located: Located, device: Device) -> AutoencoderKL:
             f"{located.record.repo}: the VAE has force_upcast set, so every decode would run in float32;"
             " use a VAE that is safe in float16, such as madebyollin/sdxl-vae-fp16-fix"
         )
-    return vae.to(device.name).eval()
+    return _tuned(vae.to(device.name).eval(), profile)
 
 
-def load_controlnet(located: Located, device: Device) -> ControlNetModel:
+def load_controlnet(located: Located, device: Device, profile: Profile = "exact") -> ControlNetModel:
     """The ControlNet; raises CheckpointBroken."""
     with broken_becomes_ours(located):
         controlnet = _checked(SparingControlNet, located, device)
-    return controlnet.to(device.name).eval()
+    return _tuned(controlnet.to(device.name).eval(), profile)
+
+
+def _tuned(model: Any, profile: Profile) -> Any:
+    tune(model, profile)
+    return model
 
 
 def _checked(kind: Any, located: Located, device: Device) -> Any:

@@ -10,6 +10,7 @@ from pipeline.accelerator import Accelerator
 from pipeline.blueprint import Blueprint, allocate, skeleton
 from pipeline.device import Device
 from pipeline.intact import require_all_keys
+from pipeline.profile import Profile, tune
 from store.errors import CheckpointBroken
 
 # transformers 4 wrote it in front of every key of a text encoder, transformers 5 of some
@@ -23,11 +24,12 @@ class Slot:
     Nothing is allocated at a swap, so nothing fragments or dangles, and what is compiled stays compiled.
     """
 
-    def __init__(self, blueprint: Blueprint, device: Device) -> None:
+    def __init__(self, blueprint: Blueprint, device: Device, profile: Profile = "exact") -> None:
         """Without storage, until `allocate`."""
         self.blueprint = blueprint
         self.model: Any = skeleton(blueprint, device)
         self._device = device
+        self._profile = profile
         self._targets = _canonical(self.model.state_dict())
         self._holds: str | None = None
 
@@ -56,6 +58,7 @@ class Slot:
         """Take the storage, if it is not taken yet."""
         if any(tensor.is_meta for tensor in self._targets.values()):
             allocate(self.model, self._device)
+            tune(self.model, self._profile)
             self._targets = _canonical(self.model.state_dict())
 
     def begin(self, tensors: Mapping[str, Tensor], accelerator: Accelerator) -> None:

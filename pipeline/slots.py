@@ -8,6 +8,7 @@ from pipeline.accelerator import Accelerator
 from pipeline.device import Device
 from pipeline.host_tier import HostTier
 from pipeline.parts import Part
+from pipeline.profile import Profile
 from pipeline.slot import Slot
 from pipeline.weight_files import Tensors
 from store.errors import CheckpointReplaced
@@ -31,8 +32,9 @@ class Slots:
     `begin` and `finish` belong together and to one thread.  A part whose weights are there already is not copied.
     """
 
-    def __init__(self, device: Device, accelerator: Accelerator, tier: HostTier) -> None:
+    def __init__(self, device: Device, accelerator: Accelerator, tier: HostTier, profile: Profile = "exact") -> None:
         self._device = device
+        self._profile = profile
         self._accelerator = accelerator
         self._tier = tier
         self._slots: dict[str, Slot] = {}
@@ -93,7 +95,7 @@ class Slots:
     def _read(self, part: Part) -> _Coming:
         slot = self._slots.get(part.name)
         if slot is None or not slot.blueprint.fits(part.blueprint):
-            slot = Slot(part.blueprint, self._device)
+            slot = Slot(part.blueprint, self._device, self._profile if part.name == _BEHIND_THE_PROMPT else "exact")
         stamp = part.stamp()
         if (tensors := self._tier.get(part.identity)) is None:
             tensors = part.read()

@@ -90,6 +90,7 @@ class SamplingRecord(Document):
     decoded: tuple[str, ...] = Field(
         default=(), description="How each picture became pixels: whole, or a way that moves them a little."
     )
+    profile: Literal["exact", "fast"] = "exact"
     device: str
     dtype: str
     threads: int | None = Field(default=None, description="CPU threads of torch; on a CPU they move pixels.")

@@ -62,7 +62,11 @@ def ready_generator(settings: Settings) -> "Generator":
     """A generator whose checkpoints are there; raises DrawingError where the default style cannot be drawn."""
     _require_weights(settings)
     _warn_of_a_blind_guard(settings)
-    return open_generator(settings)
+    generator = open_generator(settings)
+    if settings.drawing.profile == "fast":
+        _log.info("compiling for the profile fast", extra={"action": "warm_up"})
+        generator.warm_up()
+    return generator
 
 
 class Hall:
