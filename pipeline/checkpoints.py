@@ -1,7 +1,7 @@
 """What is on the GPU: one checkpoint at a time, and the VAE and the ControlNet for good."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -72,6 +72,10 @@ class _Begun:
     memory_before: int
 
 
+def _unheard(seconds: float) -> None:
+    """Tell nobody."""
+
+
 class CheckpointCache:
     """Hands out loaded weights; the turnstile sees to it that one thread at a time brings a checkpoint."""
 
@@ -85,13 +89,18 @@ class CheckpointCache:
         host_cache_bytes: int | None = None,
         profile: Profile = "exact",
         accelerator: Accelerator | None = None,
+        on_swap: Callable[[float], None] = _unheard,
     ) -> None:
-        """host_cache_bytes: host memory that checkpoints may be kept in; None: half of what is spare."""
+        """host_cache_bytes: host memory that checkpoints may be kept in; None: half of what is spare.
+
+        on_swap is told the seconds of each swap.
+        """
         silence_libraries()
         self.device = device
         self.embeddings = RecentEmbeddings()
         self._weights = weights
         self._clock = clock
+        self._on_swap = on_swap
         accelerator = accelerator or accelerator_of(device)
         self._slots = Slots(device, accelerator, HostTier(host_cache_bytes, device.dtype, accelerator), profile)
         self._known: OrderedDict[Hashable, _Described] = OrderedDict()
@@ -134,6 +143,7 @@ class CheckpointCache:
         if not self._slots.finish():
             return Swap(seconds=0.0, memory_before=begun.memory_before, memory_after=begun.memory_before)
         seconds = begun.seconds + self._clock.monotonic() - started
+        self._on_swap(seconds)
         return Swap(seconds=seconds, memory_before=begun.memory_before, memory_after=self.device.memory())
 
     def vae(self) -> tuple[AutoencoderKL, WeightsRecord]:

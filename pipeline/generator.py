@@ -16,6 +16,7 @@ from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.checkpoints import CheckpointCache
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import DrawingConfig
+from pipeline.costs import Costs
 from pipeline.device import choose_device
 from pipeline.drawing import RESULT, Drawing, finished
 from pipeline.fingerprint import Fingerprints
@@ -90,11 +91,13 @@ class Generator:
         config: DrawingConfig,
         clock: Clock | None = None,
         extractor: Extractor | None = None,
+        costs: Costs | None = None,
     ) -> None:
         """Nothing is loaded yet.  Raises WorkflowBroken or UnknownStyle if the configuration does not fit.
 
-        extractor reads the prompts; without one, the rules do.
+        extractor reads the prompts; without one, the rules do.  costs: where drawings and swaps are to be told.
         """
+        costs = costs or Costs()
         # one thread draws the same built-in pictures on any number of cores
         threads = config.threads or (1 if isinstance(weights, BuiltinWeights) else None)
         if threads is not None:
@@ -109,12 +112,18 @@ class Generator:
         kept = None if config.host_cache_gb is None else int(config.host_cache_gb * _GB)
         prepare(config.profile)
         self.checkpoints = CheckpointCache(
-            weights, styles, self.device, clock, host_cache_bytes=kept, profile=config.profile
+            weights,
+            styles,
+            self.device,
+            clock,
+            host_cache_bytes=kept,
+            profile=config.profile,
+            on_swap=costs.swapped,
         )
         extractor = extractor or KoreanExtractor()
         studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
         self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(clock, costs)
         self._workflow = Workflow(
             extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile, RESULT
         )

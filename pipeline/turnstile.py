@@ -5,45 +5,52 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
+from pipeline.clock import Clock
+from pipeline.costs import Costs
+from pipeline.turn_policy import Choice, TurnPolicy, Waiting
 from store.errors import ShuttingDown
 
 
-@dataclass(eq=False, frozen=True, slots=True, kw_only=True)
-class _Waiting:
-    style: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The turn of one drawing: why it was next, how long it waited, and how many were drawn in a row before it."""
+
+    choice: Choice
+    waited: float
+
+    def detail(self) -> dict[str, JsonValue]:
+        """As the node that draws records it."""
+        return {
+            "reason": self.choice.reason,
+            "waited_seconds": round(self.waited, 6),
+            "run": self.choice.run,
+            "quantum": self.choice.quantum,
+        }
 
 
 class Turnstile:
-    """Lets one thread through at a time, in order of arrival except for one preference.
+    """Lets one thread through at a time, as a policy chooses, and tells what its turn cost."""
 
-    Whoever wants the style that went through last goes first, at most max_run times in a row while
-    somebody else waits; so nobody is overtaken more than max_run times per waiting style.
-    """
-
-    def __init__(self, max_run: int = 8) -> None:
-        self._max_run = max_run
+    def __init__(self, clock: Clock, costs: Costs) -> None:
+        self._clock = clock
+        self._costs = costs
+        self._policy = TurnPolicy(costs.quantum)
         self._changed = threading.Condition()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Waiting] = []
         self._busy = False
-        self._last_style: str | None = None
-        self._run = 0
         self._closed = False
 
     @contextmanager
-    def turn(self, style: str) -> Iterator[None]:
-        """Wait for the turn of a drawing in this style and hold it; raises ShuttingDown once closed."""
-        me = _Waiting(style=style)
-        with self._changed:
-            self._waiting.append(me)
-            try:
-                self._changed.wait_for(lambda: self._closed or (not self._busy and self._next() is me))
-            finally:
-                # also when the wait is interrupted: nobody may wait for somebody who is gone
-                self._waiting.remove(me)
-                self._changed.notify_all()
-            self._enter(me)
+    def turn(self, checkpoint: str) -> Iterator[Turn]:
+        """Wait for the turn of a drawing with this checkpoint and hold it; raises ShuttingDown once closed."""
+        turn = self._wait(Waiting(checkpoint=checkpoint, since=self._clock.monotonic()))
+        started = self._clock.monotonic()
+        self._costs.begin_turn()
         try:
-            yield
+            yield turn
+            self._costs.end_turn(self._clock.monotonic() - started)
         finally:
             with self._changed:
                 self._busy = False
@@ -55,17 +62,24 @@ class Turnstile:
             self._closed = True
             self._changed.notify_all()
 
-    def _next(self) -> _Waiting:
-        same = [waiting for waiting in self._waiting if waiting.style == self._last_style]
-        if same and self._run < self._max_run:
-            return same[0]
-        others = [waiting for waiting in self._waiting if waiting.style != self._last_style]
-        return (others or same)[0]
+    def _wait(self, me: Waiting) -> Turn:
+        with self._changed:
+            self._waiting.append(me)
+            try:
+                choice = self._chosen(me)
+            finally:
+                # also when the wait is interrupted: nobody may wait for somebody who is gone
+                self._waiting.remove(me)
+                self._changed.notify_all()
+            self._busy = True
+            self._policy.passed(choice)
+            return Turn(choice=choice, waited=self._clock.monotonic() - me.since)
 
-    def _enter(self, me: _Waiting) -> None:
-        if self._closed:
-            raise ShuttingDown
-        self._busy = True
-        alone = all(waiting.style == me.style for waiting in self._waiting)
-        self._run = 1 if me.style != self._last_style or alone else self._run + 1
-        self._last_style = me.style
+    def _chosen(self, me: Waiting) -> Choice:
+        while not self._closed:
+            if not self._busy:
+                choice = self._policy.choose(self._waiting, self._clock.monotonic())
+                if choice.waiting is me:
+                    return choice
+            self._changed.wait()
+        raise ShuttingDown

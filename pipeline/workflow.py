@@ -10,6 +10,8 @@ from typing import Protocol
 from pipeline.nodes.base import BaseNode, Done, Outcome, Redraw
 from pipeline.progress import Progress
 from pipeline.state import State
+from pipeline.styles import weights_of
+from pipeline.turnstile import Turn
 from store.errors import WorkflowBroken
 
 MAX_REDRAWS = 2
@@ -41,8 +43,8 @@ BRANCHES = (
 class Turns(Protocol):
     """Whoever draws waits here for its turn."""
 
-    def turn(self, style: str) -> AbstractContextManager[None]:
-        """Hold the GPU for one drawing in this style."""
+    def turn(self, checkpoint: str) -> AbstractContextManager[Turn]:
+        """Hold the GPU for one drawing with this checkpoint."""
 
 
 def _forgets(state: State) -> None:
@@ -105,10 +107,10 @@ class Workflow:
         if not node.draws:
             return node(state, progress)
         progress.await_turn(node.name)
-        with self._turnstile.turn(state.style.name):
+        with self._turnstile.turn(weights_of(state.style)) as turn:
             # always in one thread: where a second thread called torch as well, a drawing took about twice as
             # long (docs/performance.md)
-            return self._drawing_thread.submit(node, state, progress).result()
+            return self._drawing_thread.submit(node, state, progress, {"turn": turn.detail()}).result()
 
 
 def extended(branches: Iterable[Branch], additions: Iterable[str]) -> tuple[Branch, ...]:

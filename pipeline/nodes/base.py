@@ -4,6 +4,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, final
 
 from pydantic import JsonValue
@@ -85,10 +86,13 @@ class BaseNode(ABC):
         """Do the step; raise a ServiceError that says what to do where it cannot be done."""
 
     @final
-    def __call__(self, state: State, progress: Progress) -> Outcome:
+    def __call__(
+        self, state: State, progress: Progress, noted: Mapping[str, JsonValue] = MappingProxyType({})
+    ) -> Outcome:
         """Run, and record name, status, start, seconds and detail whatever happens.
 
-        Raises what `run` raises; what is not an error of the house becomes NodeFailed.
+        noted: what else belongs into the detail.  Raises what `run` raises; what is not an error of the house becomes
+        NodeFailed, or OutOfMemory where that is what it says.
         """
         clock = self.studio.clock
         started_at, started = clock.now(), clock.monotonic()
@@ -96,7 +100,7 @@ class BaseNode(ABC):
         def record(status: NodeStatus, detail: Mapping[str, JsonValue]) -> NodeRecord:
             seconds = round(clock.monotonic() - started, 6)
             return NodeRecord(
-                name=self.name, status=status, started_at=started_at, seconds=seconds, detail=dict(detail)
+                name=self.name, status=status, started_at=started_at, seconds=seconds, detail={**detail, **noted}
             )
 
         progress.begin(self.name)

@@ -1,4 +1,4 @@
-"""One drawing at a time; the style that is loaded goes first, but nobody waits for ever."""
+"""One drawing at a time; who is next is told why, and what the turns cost is remembered."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -6,8 +6,10 @@ from typing import NoReturn
 
 import pytest
 
-from pipeline.turnstile import Turnstile
+from pipeline.costs import Costs
+from pipeline.turnstile import Turn, Turnstile
 from store.errors import ShuttingDown
+from tests.clock import FakeClock
 
 PATIENCE = 10.0
 
@@ -35,11 +37,21 @@ class WaitInterrupted(threading.Condition):
         raise KeyboardInterrupt
 
 
+class SwapsCostSoMuch(Costs):
+    """Costs under which a run lasts two drawings at least, and four at most."""
+
+    def quantum(self) -> int:
+        return 2
+
+
 class Hall:
     """Threads before a turnstile, each known to wait before the next one comes."""
 
-    def __init__(self, max_run: int) -> None:
-        self.turnstile = Turnstile(max_run=max_run)
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.costs = SwapsCostSoMuch()
+        self.turnstile = Turnstile(self.clock, self.costs)
+        self.turns: dict[str, Turn] = {}
         self.passed: list[str] = []
         self.sent_away: list[str] = []
         self._condition = AnnouncingCondition()
@@ -47,7 +59,7 @@ class Hall:
         self._threads: list[threading.Thread] = []
 
     def arrive(self, name: str, inside: Callable[[], None] = lambda: None) -> None:
-        """A thread comes for a turn in the style of its first letter, and is waiting when this returns."""
+        """A thread comes for a turn with the checkpoint of its first letter, and is waiting when this returns."""
         thread = threading.Thread(target=self._pass, args=(name, inside), daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -60,8 +72,9 @@ class Hall:
 
     def _pass(self, name: str, inside: Callable[[], None]) -> None:
         try:
-            with self.turnstile.turn(name[0]):
+            with self.turnstile.turn(name[0]) as turn:
                 self.passed.append(name)
+                self.turns[name] = turn
                 inside()
         except ShuttingDown:
             self.sent_away.append(name)
@@ -69,14 +82,14 @@ class Hall:
 
 @pytest.fixture
 def hall() -> Iterator[Hall]:
-    hall = Hall(max_run=3)
+    hall = Hall()
     yield hall
     hall.turnstile.close()
     hall.all_gone()
 
 
 def order(hall: Hall, *names: str) -> str:
-    """The order in which these pass, if all of them come during the turn of a drawing in style a."""
+    """The order in which these pass, if all of them come during the turn of a drawing with checkpoint a."""
     with hall.turnstile.turn("a"):
         for name in names:
             hall.arrive(name)
@@ -93,59 +106,47 @@ def test_while_one_is_inside_the_others_wait(hall: Hall) -> None:
     assert sorted(hall.passed) == ["a1", "b1"]
 
 
-def test_within_one_style_who_came_first_goes_first(hall: Hall) -> None:
+def test_of_one_checkpoint_who_came_first_goes_first(hall: Hall) -> None:
     assert order(hall, *(f"a{index}" for index in range(9))) == "a0 a1 a2 a3 a4 a5 a6 a7 a8"
 
 
-def test_other_styles_go_in_the_order_of_their_first(hall: Hall) -> None:
-    assert order(hall, "c1", "b1", "d1") == "c1 b1 d1"
-
-
-def test_the_style_that_went_last_goes_first(hall: Hall) -> None:
+def test_who_wants_what_is_loaded_goes_first_and_is_told_why(hall: Hall) -> None:
     assert order(hall, "b1", "a1") == "a1 b1"
+    assert hall.turns["a1"].detail() == {"reason": "loaded", "waited_seconds": 0.0, "run": 1, "quantum": 2}
+    assert hall.turns["b1"].detail() == {"reason": "alone", "waited_seconds": 0.0, "run": 2, "quantum": 2}
 
 
-def test_a_swap_is_followed_by_all_of_the_new_style(hall: Hall) -> None:
+def test_a_swap_is_followed_by_all_that_want_the_same(hall: Hall) -> None:
     assert order(hall, "b1", "c1", "b2", "c2") == "b1 b2 c1 c2"
 
 
-def test_a_style_passes_at_most_max_run_times_in_a_row_while_another_waits(hall: Hall) -> None:
-    # the turn that was under way when b1 came is the first of the three
-    assert order(hall, "b1", "a1", "a2", "a3", "a4") == "a1 a2 b1 a3 a4"
-
-
-def test_nobody_is_overtaken_more_than_max_run_times_however_many_keep_coming(hall: Hall) -> None:
-    coming = iter(f"a{index}" for index in range(2, 20))
-
-    def another_comes() -> None:
-        if name := next(coming, None):
-            hall.arrive(name, another_comes)
-
+def test_how_long_a_request_waited_is_told(hall: Hall) -> None:
     with hall.turnstile.turn("a"):
-        hall.arrive("b1")
-        hall.arrive("a1", another_comes)
+        hall.arrive("a1")
+        hall.clock.advance(12)
     hall.all_gone()
-    assert len(hall.passed) == 20
-    assert 1 <= hall.passed.index("b1") <= 3
+    assert hall.turns["a1"].detail()["waited_seconds"] == 12.0
 
 
-def test_two_busy_styles_do_not_shut_a_third_out(hall: Hall) -> None:
-    names = [f"{style}{index}" for index in range(8) for style in "ab"]
-    passed = order(hall, "a0", "b0", "c1", *names[2:]).split()
-    assert passed.index("c1") <= 2 * 3
+def test_what_of_a_turn_was_no_swap_is_told_as_drawing() -> None:
+    clock, costs = FakeClock(), Costs()
+    turnstile = Turnstile(clock, costs)
+    for _ in range(3):
+        with turnstile.turn("a"):
+            costs.swapped(8)
+            clock.advance(14)
+    # 8 / (0.05 x 6), rounded up
+    assert costs.quantum() == 27
 
 
-def test_turns_taken_while_nobody_else_waited_do_not_count_against_a_style(hall: Hall) -> None:
-    for _ in range(10):
-        with hall.turnstile.turn("a"):
-            pass
-    assert order(hall, "b1", "a1") == "a1 b1"
-
-
-def test_a_style_whose_run_is_over_goes_on_when_nobody_else_waits(hall: Hall) -> None:
-    assert order(hall, "b1", "a1", "a2", "a3") == "a1 a2 b1 a3"
-    hall.passed.clear()
-    assert order(hall, "a4", "a5", "a6", "a7") == "a4 a5 a6 a7"
+def test_a_turn_that_failed_says_nothing_about_drawing() -> None:
+    clock, costs = FakeClock(), Costs()
+    turnstile = Turnstile(clock, costs)
+    costs.swapped(8)
+    unknown = costs.quantum()
+    with pytest.raises(ZeroDivisionError), turnstile.turn("a"):
+        raise ZeroDivisionError
+    assert costs.quantum() == unknown
 
 
 def test_an_exception_inside_a_turn_ends_the_turn(hall: Hall) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.costs import Costs
 from pipeline.nodes.base import BaseNode, Done, Outcome, Redraw, Skipped
 from pipeline.nodes.controlnet import ControlNet
 from pipeline.nodes.image2image import Image2Image
@@ -19,7 +20,8 @@ from pipeline.nodes.text_guard import TextGuard
 from pipeline.progress import Progress
 from pipeline.reference import ReferenceImage
 from pipeline.state import State
-from pipeline.turnstile import Turnstile
+from pipeline.turn_policy import Choice, Waiting
+from pipeline.turnstile import Turn, Turnstile
 from pipeline.workflow import BRANCHES, MAX_REDRAWS, Branch, Workflow, extended
 from store.errors import CheckpointMissing, NodeFailed, ShuttingDown, WorkflowBroken
 from store.manifest import NodeRecord
@@ -30,6 +32,9 @@ Run = Callable[[State, Progress], Any]
 SHIPPED = (Prompting, Preprocessing, ControlNet, Text2Image, Image2Image, TextGuard, Postprocessing)
 
 
+A_TURNSTILE = Turnstile(FakeClock(), Costs())
+
+
 class RecordingTurnstile:
     """Lets everybody pass and remembers what happened in and between the turns."""
 
@@ -37,10 +42,11 @@ class RecordingTurnstile:
         self._story = story
 
     @contextmanager
-    def turn(self, style: str) -> Iterator[None]:
-        self._story.append(f"[{style}")
+    def turn(self, checkpoint: str) -> Iterator[Turn]:
+        self._story.append("[turn")
+        waiting = Waiting(checkpoint=checkpoint, since=0.0)
         try:
-            yield
+            yield Turn(choice=Choice(waiting=waiting, reason="alone", run=0, quantum=2), waited=0.0)
         finally:
             self._story.append("]")
 
@@ -49,7 +55,7 @@ class ClosedTurnstile:
     """Sends everybody away."""
 
     @contextmanager
-    def turn(self, style: str) -> Iterator[None]:
+    def turn(self, checkpoint: str) -> Iterator[Turn]:
         raise ShuttingDown
         yield
 
@@ -114,7 +120,7 @@ def test_the_branch_table() -> None:
 
 
 def test_the_shipped_nodes_fit_the_branch_table() -> None:
-    workflow = Workflow(BRANCHES, {kind.name: kind(studio()) for kind in SHIPPED}, Turnstile())
+    workflow = Workflow(BRANCHES, {kind.name: kind(studio()) for kind in SHIPPED}, A_TURNSTILE)
     assert workflow.branch(fresh()).name == "text2image"
 
 
@@ -128,7 +134,7 @@ def test_only_the_two_drawing_nodes_use_the_gpu() -> None:
     ids=str,
 )
 def test_the_branch_depends_on_the_presence_of_a_reference_alone(fields: dict[str, Any]) -> None:
-    workflow = Workflow(BRANCHES, {kind.name: kind(studio()) for kind in SHIPPED}, Turnstile())
+    workflow = Workflow(BRANCHES, {kind.name: kind(studio()) for kind in SHIPPED}, A_TURNSTILE)
     state = State(request=asked(**fields), seed=1)
     assert workflow.branch(state).name == "text2image"
     assert workflow.branch(replace(state, reference=ReferenceImage.of(b"", ""))).name == "image2image"
@@ -136,7 +142,7 @@ def test_the_branch_depends_on_the_presence_of_a_reference_alone(fields: dict[st
 
 def test_the_first_branch_whose_trigger_is_present_is_taken() -> None:
     branches = [Branch(name=name, trigger=name, nodes=()) for name in ("images", "reference", "request")]
-    workflow = Workflow([*branches, Branch(name="else", trigger=None, nodes=())], {}, Turnstile())
+    workflow = Workflow([*branches, Branch(name="else", trigger=None, nodes=())], {}, A_TURNSTILE)
     assert workflow.branch(fresh(images=None)).name == "request"
     assert workflow.branch(fresh(images=())).name == "images"
 
@@ -144,7 +150,7 @@ def test_the_first_branch_whose_trigger_is_present_is_taken() -> None:
 def test_an_unknown_node_is_refused_with_those_there_are() -> None:
     branch = Branch(name="broken", trigger=None, nodes=("a", "missing"))
     with pytest.raises(WorkflowBroken, match="branch broken: there is no node 'missing'; known nodes: a, b"):
-        Workflow([branch], {"a": a_node("a"), "b": a_node("b")}, Turnstile())
+        Workflow([branch], {"a": a_node("a"), "b": a_node("b")}, A_TURNSTILE)
 
 
 def test_a_node_that_needs_what_no_earlier_node_makes_is_refused() -> None:
@@ -154,26 +160,26 @@ def test_a_node_that_needs_what_no_earlier_node_makes_is_refused() -> None:
     }
     branch = Branch(name="broken", trigger=None, nodes=("writes", "reads"))
     with pytest.raises(WorkflowBroken, match="branch broken: the node 'reads' needs pictures, which no earlier node"):
-        Workflow([branch], nodes, Turnstile())
+        Workflow([branch], nodes, A_TURNSTILE)
 
 
 def test_a_node_that_makes_something_only_later_does_not_help() -> None:
     nodes = {"reads": a_node("reads", needs=("prompt",)), "writes": a_node("writes", makes=("prompt",))}
     branch = Branch(name="broken", trigger=None, nodes=("first", "reads", "writes"))
     with pytest.raises(WorkflowBroken, match="'reads' needs prompt"):
-        Workflow([branch], {"first": a_node("first"), **nodes}, Turnstile())
+        Workflow([branch], {"first": a_node("first"), **nodes}, A_TURNSTILE)
 
 
 def test_a_drawing_node_before_the_style_is_known_is_refused() -> None:
     branch = Branch(name="broken", trigger=None, nodes=("draws",))
     with pytest.raises(WorkflowBroken, match="the node 'draws' needs style"):
-        Workflow([branch], {"draws": a_node("draws", draws=True)}, Turnstile())
+        Workflow([branch], {"draws": a_node("draws", draws=True)}, A_TURNSTILE)
 
 
 def test_every_branch_is_checked_not_only_the_first() -> None:
     branches = [Branch(name="good", trigger="reference", nodes=()), Branch(name="bad", trigger=None, nodes=("x",))]
     with pytest.raises(WorkflowBroken, match="branch bad"):
-        Workflow(branches, {}, Turnstile())
+        Workflow(branches, {}, A_TURNSTILE)
 
 
 @pytest.mark.parametrize(
@@ -315,7 +321,7 @@ def test_drawing_nodes_run_in_the_turn_of_their_style_and_the_others_outside() -
 
     nodes = [a_node(name, tell(name), draws=name.startswith("draw")) for name in ("before", "draw1", "draw2", "after")]
     workflow_of(*nodes, story=story).run(fresh(), Progress())
-    assert story == ["before", "[plain", "draw1", "]", "[plain", "draw2", "]", "after"]
+    assert story == ["before", "[turn", "draw1", "]", "[turn", "draw2", "]", "after"]
 
 
 def test_a_drawing_node_that_fails_leaves_its_turn() -> None:
@@ -325,7 +331,7 @@ def test_a_drawing_node_that_fails_leaves_its_turn() -> None:
     story: list[str] = []
     with pytest.raises(NodeFailed):
         workflow_of(a_node("draw", fail, draws=True), story=story).run(fresh(), Progress())
-    assert story == ["[plain", "]"]
+    assert story == ["[turn", "]"]
 
 
 def test_who_is_sent_away_at_the_turnstile_has_not_run() -> None:
