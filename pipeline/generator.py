@@ -91,13 +91,12 @@ class Generator:
         config: DrawingConfig,
         clock: Clock | None = None,
         extractor: Extractor | None = None,
-        costs: Costs | None = None,
     ) -> None:
         """Nothing is loaded yet.  Raises WorkflowBroken or UnknownStyle if the configuration does not fit.
 
-        extractor reads the prompts; without one, the rules do.  costs: where drawings and swaps are to be told.
+        extractor reads the prompts; without one, the rules do.
         """
-        costs = costs or Costs()
+        costs = Costs()
         # one thread draws the same built-in pictures on any number of cores
         threads = config.threads or (1 if isinstance(weights, BuiltinWeights) else None)
         if threads is not None:
@@ -123,6 +122,7 @@ class Generator:
         extractor = extractor or KoreanExtractor()
         studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
         self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)
+        self._costs = costs
         self._turnstile = Turnstile(clock, costs)
         self._workflow = Workflow(
             extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile, RESULT
@@ -181,6 +181,10 @@ class Generator:
             threads=torch.get_num_threads(),
         )
         return recollection.told(drawing)
+
+    def quantum(self) -> int:
+        """How many drawings in a row a swap is worth, by what both have cost lately."""
+        return self._costs.quantum()
 
     def warm_up(self) -> None:
         """Draw a picture on each branch in the default style, so that nothing is compiled when a request comes.

@@ -62,6 +62,8 @@ class TurnPolicy:
         others = [one for one in waiting if one.checkpoint not in (None, loaded)]
         if not others or len({one.checkpoint for one in waiting}) == 1:
             return Choice(waiting=waiting[0], reason="alone", run=self._run, quantum=quantum)
+        if loaded is None:
+            return Choice(waiting=waiting[0], reason="not_loaded", run=0, quantum=quantum)
         reason = self._why_others(same, others, quantum, now)
         chosen = same[0] if reason == "loaded" else min(others, key=self._last_turn)
         return Choice(waiting=chosen, reason=reason, run=self._run, quantum=quantum)

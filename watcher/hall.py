@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.clock import SystemClock
+from pipeline.costs import Costs
 from pipeline.drawing import Drawing
 from pipeline.progress import Progress
 from pipeline.prompt.extraction import open_extractor
@@ -53,6 +54,9 @@ class Draws(Protocol):
         recall: Recall = never,
     ) -> Drawing:
         """Draw an admitted request, or recall its pictures; raises ServiceError."""
+
+    def quantum(self) -> int:
+        """How many drawings in a row a swap is worth, by what both have cost lately."""
 
     def close(self) -> None:
         """Let the drawing that is under way finish and refuse all others with ShuttingDown."""
@@ -107,6 +111,7 @@ class Hall:
             draw=self._draw,
             prepare=self._prepare,
             obstacle=self._obstacle,
+            quantum=self._quantum,
         )
         self.lanes_open = tuple(open_lane(lane, common) for lane in settings.all_lanes)
         self.lanes = Lanes(self.lanes_open)
@@ -127,6 +132,9 @@ class Hall:
         with self._opening:
             if self._generator is None:
                 self._generator = self._open_studio(self._settings)
+
+    def _quantum(self) -> int:
+        return Costs().quantum() if self._generator is None else self._generator.quantum()
 
     def _obstacle(self) -> str | None:
         if self._sentinel is not None:

@@ -25,8 +25,10 @@ from watcher.lease import Leases
 from watcher.listener import Listener
 from watcher.listening import Listening
 from watcher.look import Patience, Readiness
+from watcher.lookahead import Lookahead
 from watcher.message import Queue
 from watcher.names import request_id
+from watcher.peek import checkpoint_peek
 from watcher.place import InboxPlace, open_place
 from watcher.progress import Oversight
 from watcher.receipts import Receipts
@@ -62,7 +64,10 @@ class Rings(Bell, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """What all lanes of a worker share; `obstacle` tells of what is amiss with the worker or the outbox."""
+    """What all lanes of a worker share; `obstacle` tells of what is amiss with the worker or the outbox.
+
+    quantum: how many drawings in a row a swap is worth.
+    """
 
     settings: Settings
     clock: Clock
@@ -76,6 +81,7 @@ class Common:
     draw: Draw
     prepare: Callable[[], None]
     obstacle: Callable[[], str | None]
+    quantum: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +182,18 @@ def _rounds(lane: Lane, bell: Bell, obstacle: Callable[[], str | None], common: 
         cancel_seconds=settings.cancel_seconds,
         slot_seconds=_SLOT_SECONDS if len(settings.all_lanes) > 1 else 0.0,
     )
-    return Rounds(lane, common.window, bell, common.clock, obstacle=obstacle, pace=pace)
+    # a glance at each request is a file to read, and would be a call to pay for
+    is_folder = s3_place(lane.name) is None
+    lookahead = Lookahead(checkpoint_peek(lane.inbox, common.styles), common.quantum, common.clock)
+    return Rounds(
+        lane,
+        common.window,
+        bell,
+        common.clock,
+        obstacle=obstacle,
+        pace=pace,
+        lookahead=lookahead if is_folder else None,
+    )
 
 
 def _listener(

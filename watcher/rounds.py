@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from store.errors import ServiceError
 from store.manifest import ResultManifest
 from watcher.door import Door, Lane, NoSlot, Settled, Started
 from watcher.inbox import Found
+from watcher.lookahead import Lookahead
 from watcher.names import request_id, shown
 from watcher.pending import Order, Pending
 from watcher.references import TWO_LOOKS_SECONDS
@@ -64,7 +65,7 @@ class Drained:
 
 
 class Rounds:
-    """Keeps a window of requests in flight, in the order in which they were first seen."""
+    """Keeps a window of requests in flight, about in the order in which they were first seen."""
 
     def __init__(
         self,
@@ -75,8 +76,11 @@ class Rounds:
         *,
         obstacle: Callable[[], str | None],
         pace: Pace,
+        lookahead: Lookahead | None = None,
     ) -> None:
         """The window's slots are shared with the other lanes, if there are any.
+
+        lookahead: lets runs of one checkpoint form; without it, requests are started in the order they came.
 
         `obstacle` says why nothing may be claimed now; it raises StoreUnavailable when the inbox itself
         cannot be trusted.
@@ -89,6 +93,7 @@ class Rounds:
         self._clock = clock
         self._obstacle = obstacle
         self._pace = pace
+        self._lookahead = lookahead
         self._stopping = threading.Event()
         self._order = Order()
         self._cancels = StrayCancels(lane.inbox, pace.cancel_seconds)
@@ -166,9 +171,7 @@ class Rounds:
         self._pending, self._is_full = {}, False
         self._scan()
         started, in_hand = 0, self._door.in_hand()
-        for name in self._in_turn():
-            if name in in_hand:
-                continue
+        for name in self._in_turn(in_hand):
             self._is_full = self._is_full or self._door.is_full()
             if self._is_full or self._stopping.is_set():
                 break
@@ -192,17 +195,20 @@ class Rounds:
         pause = (now - before) / _SCAN_SHARE if now - before > _LONG_SCAN_SECONDS else _SHORT_PAUSE_SECONDS
         self._scan_again_at = now + min(pause, self._pace.scan_seconds)
 
-    def _in_turn(self) -> list[str]:
+    def _in_turn(self, in_hand: Collection[str]) -> Iterator[str]:
         """The cancelled ones first: they are quickly done with, and somebody wants them gone."""
-        names = self._order.of(self._found.requests)
+        names = [name for name in self._order.of(self._found.requests) if name not in in_hand]
         if self._found.cancels:
-            names.sort(key=lambda name: request_id(name) not in self._found.cancels)
-        return names
+            yield from (name for name in names if request_id(name) in self._found.cancels)
+        rest = [name for name in names if request_id(name) not in self._found.cancels]
+        yield from rest if self._lookahead is None else self._lookahead.arrange(rest)
 
     def _attend(self, name: str) -> bool:
         """True if the request was started."""
         match self._door.attend(name):
             case Started():
+                if self._lookahead is not None:
+                    self._lookahead.started(name)
                 return True
             case Settled(conflict=conflict):
                 if conflict is not None:

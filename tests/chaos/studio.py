@@ -9,6 +9,7 @@ from PIL import Image
 
 from pipeline.clock import SystemClock
 from pipeline.config import DrawingConfig
+from pipeline.costs import Costs
 from pipeline.drawing import RESULT, Drawing, finished
 from pipeline.nodes.base import BaseNode, Done, Skipped, Studio
 from pipeline.nodes.postprocessing import Postprocessing
@@ -108,7 +109,8 @@ class SleepingStudio:
         kinds = (Prompting, Preprocessing, NoEdges, NoGuard, Postprocessing)
         nodes: dict[str, BaseNode] = {kind.name: kind(studio) for kind in kinds}
         nodes |= {kind.name: kind(studio, diary, step_seconds) for kind in (SleepingText2Image, SleepingImage2Image)}
-        self._turnstile = Turnstile()
+        self._costs = Costs()
+        self._turnstile = Turnstile(SystemClock(), self._costs)
         self._workflow = Workflow(BRANCHES, nodes, self._turnstile, RESULT)
 
     def draw(
@@ -124,7 +126,11 @@ class SleepingStudio:
         state = State(request=request, seed=seed, reference=reference)
         branch = self._workflow.branch(state).name
         done = self._workflow.run(state, progress)
-        return finished(done, branch, progress.records, device="cpu", dtype="none", threads=1)
+        return finished(done, branch, progress.records, device="cpu", dtype="none", threads=1, profile="exact")
+
+    def quantum(self) -> int:
+        """As measured; nothing is ever swapped."""
+        return self._costs.quantum()
 
     def close(self) -> None:
         """Send away whoever waits for a turn."""

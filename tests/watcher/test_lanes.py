@@ -118,6 +118,9 @@ class Stub:
     def draw(self, request: Any, reference: Any = None, *, seed: int, progress: Any, recall: Any = None) -> Any:
         return self._pen(request, reference, seed=seed, progress=progress)
 
+    def quantum(self) -> int:
+        return 2
+
     def close(self) -> None:
         pass
 
