@@ -1,7 +1,7 @@
 """Random weights in SDXL's shape, or in the built-in checkpoints', written as `imagegen models pull` would."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,21 @@ FULL = Shape(
     },
 )
 
+# SDXL with fewer transformer blocks: 1.8 GB a checkpoint, so that weights dominate and three fit into a small machine
+MEDIUM = replace(
+    FULL,
+    native_size=64,
+    vocabulary=None,
+    unet={**FULL.unet, "transformer_layers_per_block": (1, 1, 2)},
+    controlnet=architecture.CONTROLNET,
+    vae=architecture.VAE,
+    text_encoder={**FULL.text_encoder, "num_hidden_layers": 2},
+    text_encoder_2={**FULL.text_encoder_2, "num_hidden_layers": 2},
+)
+
 
 def write_weights(folder: Path, shape: Shape, device: str) -> None:
-    """Three checkpoints, a VAE and a ControlNet in half precision, with models.lock; 24 GB in full size."""
+    """Three checkpoints, a VAE and a ControlNet in half precision, with models.lock; FULL takes 24 GB."""
     styles = load_styles()
     for seed, style in enumerate(styles.styles.values()):
         _write_checkpoint(place_of(folder, style.repo), shape, seed, device)

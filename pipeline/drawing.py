@@ -74,6 +74,6 @@ def _record(state: State, **machine: Any) -> SamplingRecord:
         controlnet_scale=sampling.controlnet_scale if referenced else None,
         controlnet_end=sampling.controlnet_end if referenced else None,
         reference_mode=sampling.reference_mode if referenced else None,
-        decoded=state.decoded,
+        decoded=tuple(dict.fromkeys(state.decoded)),
         **machine,
     )

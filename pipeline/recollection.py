@@ -78,6 +78,8 @@ def _recalled(state: State, remembered: Remembered) -> State:
         state.warn(*remembered.warnings),
         images=remembered.images,
         models=remembered.models,
+        # no others are remembered
+        decoded=(_WHOLE,),
         prompt=state.prompt.model_copy(update={"tokens": remembered.tokens}),
         sampling=replace(state.sampling, seeds=seeds),
     )

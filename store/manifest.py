@@ -88,7 +88,7 @@ class SamplingRecord(Document):
     controlnet_end: float | None = None
     reference_mode: Literal["variation", "structure"] | None = None
     decoded: tuple[str, ...] = Field(
-        default=(), description="How each picture became pixels: whole, or a way that moves them a little."
+        default=(), description="How latents became pixels: whole, or in ways that move them a little."
     )
     profile: Literal["exact", "fast"] = "exact"
     device: str

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.config import DrawingConfig
+from pipeline.costs import Costs
 from pipeline.generator import Generator
 from pipeline.lettering import Box, DetectorFailed
 from pipeline.nodes import controlnet, text_guard
@@ -23,6 +24,7 @@ from pipeline.styles import load_styles
 from pipeline.turnstile import Turnstile
 from pipeline.workflow import Branch, Workflow
 from store.digest import Digest
+from tests.clock import FakeClock
 from tests.pipeline.hangul import write_english, write_korean
 from tests.pipeline.samples import (
     BLACK,
@@ -122,7 +124,7 @@ def drawn_with(
     deciding = type("Deciding", (BaseNode,), {"name": "deciding", "makes": ("style", "sampling"), "run": decide})(room)
     drawing = type("Drawing", (Draws,), {"picture": staticmethod(draw), "seeds": tries})(room)
     nodes = {node.name: node for node in (deciding, drawing, TextGuard(room))}
-    workflow = Workflow([Branch(name="only", trigger=None, nodes=tuple(nodes))], nodes, Turnstile())
+    workflow = Workflow([Branch(name="only", trigger=None, nodes=tuple(nodes))], nodes, Turnstile(FakeClock(), Costs()))
     progress = Progress()
     return workflow.run(State(request=asked(), seed=1), progress), tries, progress
 
