@@ -78,7 +78,10 @@ class DrawingConfig(Document):
         default=None,
         ge=0,
         le=1024,
-        description="Host memory that checkpoints are kept in between swaps; 0: none; unset: half of what is spare.",
+        description="Host memory, GiB, that checkpoints are kept in between swaps; unset: half of what is spare.",
+    )
+    vram_gb: float | None = Field(
+        default=None, gt=0, le=1024, description="Device memory, GiB, that drawings are planned for; unset: all of it."
     )
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch; they move pixels.")
     extra_nodes: tuple[str, ...] = Field(

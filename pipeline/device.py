@@ -26,6 +26,12 @@ class Device:
             return int(torch.cuda.memory_allocated(self.name))
         return int(psutil.Process().memory_info().rss)
 
+    def total_memory(self) -> int | None:
+        """Bytes that the device has of its own; None where it shares those of the host."""
+        if self.name.startswith("cuda"):
+            return int(torch.cuda.get_device_properties(self.name).total_memory)
+        return None
+
     def release(self) -> None:
         """Give cached, unused memory back to the driver."""
         if self.name.startswith("cuda"):

@@ -25,7 +25,7 @@ _SCHEMA = 1
 # decided before they reach the fingerprint, or without a say in any picture
 _NOT_COUNTED = {
     *("default_style", "strength", "controlnet_scale", "controlnet_end", "limits", "device", "threads", "extra_nodes"),
-    "host_cache_gb",
+    *("host_cache_gb", "vram_gb"),
 }
 _ONLY_WITH_REFERENCE = {"canny_low", "canny_high"}
 _ONLY_AS = {"jpeg_quality": "jpeg", "webp_quality": "webp"}

@@ -17,10 +17,12 @@ from pipeline.checkpoints import CheckpointCache
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import DrawingConfig
 from pipeline.costs import Costs
-from pipeline.device import choose_device
+from pipeline.device import Device, choose_device
 from pipeline.drawing import RESULT, Drawing, finished
 from pipeline.fingerprint import Fingerprints
 from pipeline.machine import arithmetic
+from pipeline.memory_budget import MemoryBudget, planner_of
+from pipeline.memory_plan import GIB
 from pipeline.nodes.base import BaseNode, Studio
 from pipeline.nodes.controlnet import ControlNet
 from pipeline.nodes.image2image import Image2Image
@@ -56,7 +58,6 @@ _NODES: tuple[type[BaseNode], ...] = (
     Postprocessing,
 )
 _PLUGINS = "imagegen.nodes"
-_GB = 10**9
 _WARM_UP_SIDE = 64
 
 
@@ -105,10 +106,11 @@ class Generator:
         for style in styles.styles.values():
             scheduler_class(style)
         self.config = config
+        self.weights = weights
         self.styles = styles
         self.device = choose_device(config.device)
         clock = clock or SystemClock()
-        kept = None if config.host_cache_gb is None else int(config.host_cache_gb * _GB)
+        kept = None if config.host_cache_gb is None else int(config.host_cache_gb * GIB)
         prepare(config.profile)
         self.checkpoints = CheckpointCache(
             weights,
@@ -120,7 +122,14 @@ class Generator:
             on_swap=costs.swapped,
         )
         extractor = extractor or KoreanExtractor()
-        studio = Studio(config=config, styles=styles, checkpoints=self.checkpoints, clock=clock, extractor=extractor)
+        studio = Studio(
+            config=config,
+            styles=styles,
+            checkpoints=self.checkpoints,
+            clock=clock,
+            extractor=extractor,
+            memory=_budget(weights, styles, config, self.device),
+        )
         self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)
         self._costs = costs
         self._turnstile = Turnstile(clock, costs)
@@ -213,6 +222,13 @@ def generate_image(
 def _default_generator() -> Generator:
     weights = BuiltinWeights(user_cache_path("imagegen"))
     return Generator(weights, load_styles(builtin=STYLE_CHANGES), DrawingConfig())
+
+
+def _budget(weights: Weights, styles: Styles, config: DrawingConfig, device: Device) -> MemoryBudget | None:
+    available = device.total_memory() if config.vram_gb is None else int(config.vram_gb * GIB)
+    if available is None:
+        return None
+    return MemoryBudget(available=available, planner=planner_of(weights, styles, device.dtype.itemsize))
 
 
 def _nodes(studio: Studio, config: DrawingConfig) -> Mapping[str, BaseNode]:

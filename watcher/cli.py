@@ -29,6 +29,7 @@ from watcher.commands.options import (
     OutboxOption,
     QueueOptions,
 )
+from watcher.commands.plan import plan
 from watcher.commands.prompt import prompt
 from watcher.commands.prune import prune
 from watcher.commands.redrive import redrive
@@ -59,6 +60,7 @@ app.command()(run)
 app.command()(submit)
 app.command()(generate)
 app.command()(prompt)
+app.command()(plan)
 app.command()(status)
 app.command()(cancel)
 app.command()(redrive)

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from pipeline.clock import Clock
 from pipeline.config import DrawingConfig
+from pipeline.memory_budget import MemoryBudget
 from pipeline.out_of_memory import is_out_of_memory
 from pipeline.progress import Progress
 from pipeline.prompt.keywords import Extractor
@@ -63,6 +64,7 @@ class Studio:
     checkpoints: "CheckpointCache"
     clock: Clock
     extractor: Extractor
+    memory: MemoryBudget | None = None
 
 
 class BaseNode(ABC):

@@ -8,8 +8,9 @@ from pydantic import JsonValue
 from pipeline.nodes.base import BaseNode, Done
 from pipeline.progress import Progress
 from pipeline.prompt.decide import decide
-from pipeline.sampling import idle_fields, resolve
+from pipeline.sampling import Sampling, idle_fields, resolve
 from pipeline.state import State
+from pipeline.styles import Style
 from store.manifest import PromptRecord
 
 
@@ -27,6 +28,7 @@ class Prompting(BaseNode):
         decided = decide(request, self.studio.extractor, self.studio.styles, config.default_style)
         style, keywords = decided.decision.style, decided.keywords
         sampling = resolve(request, style, config, seed=state.seed, wish=decided.wish)
+        self._require_memory(style, sampling, state)
         warnings = (*idle_fields(request, sampling), *decided.built.warnings)
         detail: dict[str, JsonValue] = {"style": style.name, "reason": decided.decision.reason}
         return Done(
@@ -37,10 +39,15 @@ class Prompting(BaseNode):
     def _as_given(self, state: State, words: PromptRecord) -> Done:
         style = self.studio.styles.find(words.style)
         sampling = resolve(state.request, style, self.studio.config, seed=state.seed)
+        self._require_memory(style, sampling, state)
         return Done(
             state=replace(state, style=style, prompt=words, sampling=sampling),
             detail={"style": style.name, "reason": "the words were given", **_reference(state)},
         )
+
+    def _require_memory(self, style: Style, sampling: Sampling, state: State) -> None:
+        if self.studio.memory is not None:
+            self.studio.memory.require(style, sampling, referenced=state.reference is not None)
 
 
 def _reference(state: State) -> dict[str, JsonValue]:

@@ -44,9 +44,26 @@ def test_the_memory_of_a_few_requests(tmp_path: Path) -> None:
     assert [point["requests"] for point in found["curve"]] == list(range(1, 21))
 
 
+def test_style_changes_beside_loading_anew(tmp_path: Path) -> None:
+    found = run("swap.py", tmp_path, "--toy", "--rounds=2", "--swaps=3", "--threads=1")
+    assert set(found["ratios"]) == {"reload", "kept", "streamed"}
+    assert found["equal"]
+
+
+def test_the_simulation_of_turns(tmp_path: Path) -> None:
+    found = run("fleet.py", tmp_path, "--requests=100", "--workers", "1", "3")
+    shares = found["drain"]["8.0"]
+    assert shares["ours"] > shares["age bound"]
+    assert len(found["load"]) == 16
+    assert [one["workers"] for one in found["fleet"]] == [1, 3] * 4
+
+
 def test_the_gpu_script_at_the_size_of_a_toy(tmp_path: Path) -> None:
     found = run("gpu.py", tmp_path, "--toy", "--images=1", "--steps=2", "--requests=3")
     assert found["exact"]["seconds_per_image"] > 0
     assert found["arithmetic"]["flop_per_image"] > 0
-    assert found["swap"]["swap_seconds"] > 0
+    assert found["exact"]["planned_gib"] > 0
+    assert {name for name, figures in found.items() if "swap_seconds" in figures} >= {
+        *("reload", "swap pinned", "swap streamed")
+    }
     assert 0 <= found["mixed"]["idle_fraction"] < 1
