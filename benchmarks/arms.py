@@ -196,6 +196,7 @@ class Service:
         self._digest = Digest.of((self._inbox / REFERENCE).read_bytes())
         for lane in self.hall.lanes_open:
             lane.leases.start()
+            lane.onlooker.start()
 
     def serve(self, wanted: Sequence[Ask], **fields: Any) -> list[ResultManifest]:
         """Carry all requests to their results; raises RuntimeError if one was not drawn."""

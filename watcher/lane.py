@@ -28,6 +28,7 @@ from watcher.look import Patience, Readiness
 from watcher.lookahead import Lookahead
 from watcher.message import Queue
 from watcher.names import request_id
+from watcher.onlooker import Onlooker
 from watcher.peek import checkpoint_peek
 from watcher.place import InboxPlace, open_place
 from watcher.progress import Oversight
@@ -91,6 +92,7 @@ class OpenLane:
     name: str
     service: Service
     leases: Leases
+    onlooker: Onlooker
     doorbell: Rings
     rounds: Rounds
     listener: Listener | None
@@ -126,6 +128,7 @@ def open_lane(lane: LaneSettings, common: Common) -> OpenLane:
         name=lane.inbox,
         service=service,
         leases=leases,
+        onlooker=service.oversight.onlooker,
         doorbell=doorbell,
         rounds=_rounds(carried, doorbell, obstacle, common),
         listener=None if lane.queue is None else _listener(lane, place, carried, doorbell, obstacle, common),
@@ -152,6 +155,7 @@ def _service(lane: LaneSettings, place: InboxPlace, outbox: Outbox, common: Comm
 
     leases = Leases(claims.renew, settings.lease_seconds, hangs)
     is_local = s3_place(lane.inbox) is None and s3_place(settings.outbox) is None
+    onlooker = Onlooker(_SHOW_SECONDS if is_local else _SHOW_SECONDS_IN_S3)
     service = Service(
         inbox=inbox,
         outbox=outbox,
@@ -168,7 +172,7 @@ def _service(lane: LaneSettings, place: InboxPlace, outbox: Outbox, common: Comm
             activity=common.activity,
             is_cancelled=inbox.is_cancelled,
             max_seconds=settings.max_request_seconds,
-            show_seconds=_SHOW_SECONDS if is_local else _SHOW_SECONDS_IN_S3,
+            onlooker=onlooker,
         ),
         max_attempts=settings.max_attempts,
     )

@@ -25,11 +25,13 @@ class Lanes:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Keep claims alive and listen to folders while the block runs."""
+        """Keep claims alive, look after what is in hand and listen to folders while the block runs."""
         with ExitStack() as stack:
             for lane in self._lanes:
                 stack.callback(lane.leases.stop)
                 lane.leases.start()
+                stack.callback(lane.onlooker.stop)
+                lane.onlooker.start()
                 stack.callback(lane.doorbell.stop)
                 lane.doorbell.start()
             yield

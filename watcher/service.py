@@ -78,7 +78,6 @@ class Service:
         try:
             with self.lease(claim) as lease:
                 progress.watch(lease)
-                progress.check()
                 self._require_attempts_left(claim)
                 valid = self.validator.validate(claim)
                 drawing = self.draw(valid.request, valid.reference, seed=valid.seed, progress=progress)

@@ -27,6 +27,7 @@ from watcher.door import Lane
 from watcher.inbox import Inbox
 from watcher.lease import Leases
 from watcher.look import Patience, Readiness
+from watcher.onlooker import Onlooker
 from watcher.place import InboxPlace
 from watcher.progress import Oversight
 from watcher.redriven import RedriveNotes
@@ -121,6 +122,7 @@ class House:
     rounds: Rounds
     bell: FakeBell
     activity: Activity
+    onlooker: Onlooker
 
     def drop(self, name: str, content: bytes | None = None) -> None:
         self.incoming.put(name, request_bytes() if content is None else content)
@@ -164,7 +166,7 @@ def build(
     patience = Patience(settle=SETTLE, reference=REFERENCE)
     readiness = Readiness(incoming, f"{place.state}seen/", validator, references, patience, clock)
     inbox = Inbox(place, outbox, claims, readiness, Steadiness(clock))
-    activity = Activity(clock)
+    activity, onlooker = Activity(clock), Onlooker(1.0)
     service = Service(
         inbox=inbox,
         outbox=outbox,
@@ -181,6 +183,7 @@ def build(
             activity=activity,
             is_cancelled=inbox.is_cancelled,
             max_seconds=max_seconds,
+            onlooker=onlooker,
         ),
         max_attempts=max_attempts,
     )
@@ -205,4 +208,5 @@ def build(
         rounds=rounds,
         bell=bell,
         activity=activity,
+        onlooker=onlooker,
     )

@@ -20,6 +20,7 @@ class CancelledMidway:
     def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
         progress.begin("text2image")
         self.house.drop("a.cancel", b"")
+        self.house.onlooker.look_at_all()
         for step in range(1, 10):
             self.house.clock.advance(1)
             progress.step("text2image", step, 9)

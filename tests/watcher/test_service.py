@@ -246,29 +246,28 @@ def test_a_disk_that_fills_at_any_write_loses_nothing(fails_at: int) -> None:
     assert house.inbox.scan().requests == ()
 
 
-class Onlooker:
+class LooksMeanwhile:
     """Looks at the live progress while the picture is being drawn."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Any] = {}
-        self.outgoing: Any = None
+        self.house: Any = None
 
     def __call__(self, request: Any, reference: Any, *, seed: int, progress: Progress) -> Drawing:
-        from store.outbox import Outbox
-
         drawn = Pen()(request, reference, seed=seed, progress=progress)
-        self.seen = Outbox(self.outgoing).progress("a")
+        self.house.onlooker.look_at_all()
+        self.seen = self.house.outbox.progress("a")
         return drawn
 
 
 def test_live_progress_is_there_while_drawing_and_gone_afterwards() -> None:
-    onlooker = Onlooker()
-    house = build(draw=onlooker)
-    onlooker.outgoing = house.outgoing
+    pen = LooksMeanwhile()
+    house = build(draw=pen)
+    pen.house = house
     house.drop("a.json")
     house.handle("a.json")
-    assert onlooker.seen["node"] == "text2image"
-    assert onlooker.seen["attempt"] == 1
+    assert (pen.seen["node"], pen.seen["step"], pen.seen["steps"]) == ("text2image", 1, 2)
+    assert pen.seen["attempt"] == 1
     assert house.outgoing.list("progress/") == []
 
 
