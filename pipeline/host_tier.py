@@ -40,7 +40,7 @@ class HostTier:
     ) -> None:
         """most: bytes, 0 keeps nothing, None takes half of what is spare at a time.
 
-        precision: the device's; wider numbers are narrowed to it once.
+        precision: the device's; numbers of other kinds are converted to it once, unless they are smaller.
         """
         self._most = most
         self._precision = precision
@@ -98,7 +98,8 @@ class HostTier:
         return tensor.numel() * min(tensor.element_size(), self._precision.itemsize)
 
     def _narrowed(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._precision) if tensor.element_size() > self._precision.itemsize else tensor
+        # of another kind and the same size as well: a copy that converts cannot run beside the drawing
+        return tensor.to(self._precision) if tensor.element_size() >= self._precision.itemsize else tensor
 
     def _forget_unused(self) -> None:
         for identity in [name for name, kept in self._kept.items() if self._asked - kept.asked_at > _FORGOTTEN_AFTER]:

@@ -15,13 +15,14 @@ class LookedAfter(Protocol):
 
 
 class Onlooker:
-    """Looks at each request every so often, from the moment it is in hand until it is not; rests while none is."""
+    """Looks at each request every so often and when it is told to hurry; rests while none is in hand."""
 
     def __init__(self, every_seconds: float) -> None:
         self._every = every_seconds
         self._changed = threading.Condition()
         self._in_hand: set[LookedAfter] = set()
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._keep_looking, name="onlooker", daemon=True)
 
     def start(self) -> None:
@@ -30,9 +31,10 @@ class Onlooker:
 
     def stop(self) -> None:
         """Look no more."""
-        self._stopped.set()
         with self._changed:
+            self._stopped = True
             self._changed.notify_all()
+        self._hurry.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -47,6 +49,10 @@ class Onlooker:
         with self._changed:
             self._in_hand.discard(request)
 
+    def hurry(self) -> None:
+        """Something is worth a look now; returns at once."""
+        self._hurry.set()
+
     def look_at_all(self) -> None:
         """Look at each request once; whatever goes wrong at one is logged and concerns no other."""
         with self._changed:
@@ -58,8 +64,11 @@ class Onlooker:
                 _log.exception("a request in hand could not be looked at", extra={"action": "look_failed"})
 
     def _keep_looking(self) -> None:
-        while not self._stopped.is_set():
+        while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._in_hand or self._stopped.is_set())
+                self._changed.wait_for(lambda: self._in_hand or self._stopped)
+                if self._stopped:
+                    return
+                self._hurry.clear()
             self.look_at_all()
-            self._stopped.wait(self._every)
+            self._hurry.wait(self._every)

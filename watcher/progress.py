@@ -93,6 +93,7 @@ class LiveProgress(Progress):
         if self._awaits_turn:
             self._awaits_turn, self._drawing_since = False, self._oversight.clock.monotonic()
         self.step(node, 0, 0)
+        self._oversight.onlooker.hurry()
 
     def step(self, node: str, step: int, steps: int) -> None:
         """A denoising step is done."""

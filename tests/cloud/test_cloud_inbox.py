@@ -59,7 +59,7 @@ class Ground:
         return CliRunner().invoke(app, [*arguments, "--inbox", self.inbox, "--outbox", self.outbox])
 
     def _open_studio(self, settings: Settings) -> SleepingStudio:
-        return SleepingStudio(settings.drawing, configured_styles(settings), Diary(self.folder / "diary"))
+        return SleepingStudio(settings.drawing, configured_styles(settings), Diary(self.folder / "diary"), 0.06)
 
 
 @pytest.fixture(params=[pytest.param("seaweed", marks=pytest.mark.long), "ministack"])

@@ -109,11 +109,11 @@ def test_unless_told_how_much_it_takes_half_of_what_is_spare_at_a_time() -> None
     assert roomy.bytes == 600
 
 
-def test_wide_numbers_are_narrowed_to_the_device_s_and_narrow_ones_stay() -> None:
+def test_numbers_become_the_device_s_once_unless_they_are_smaller() -> None:
     for precision, kind, expected in (
         (torch.float16, torch.float32, torch.float16),
         (torch.float32, torch.float16, torch.float16),
-        (torch.float16, torch.bfloat16, torch.bfloat16),
+        (torch.float16, torch.bfloat16, torch.float16),
     ):
         found = tier(10_000, precision=precision).keep("a", tensors(kind=kind))
         assert {tensor.dtype for tensor in found.values()} == {expected}

@@ -12,7 +12,7 @@ import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from pipeline.accelerator import SameMemory
 from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
@@ -364,6 +364,54 @@ def test_weights_in_several_files_are_read_by_their_index(mine: Path) -> None:
     unet.save_pretrained(mine / "unet", max_shard_size="3MB")
     assert len(list((mine / "unet").glob("*-of-*.safetensors"))) > 1
     assert same_weights(load(mine), expected)
+
+
+def test_models_are_what_the_libraries_own_loading_gives(mine: Path) -> None:
+    parts = load(mine)
+    theirs = {
+        "unet": UNet2DConditionModel.from_pretrained(mine, subfolder="unet", dtype=torch.float32),
+        "text_encoder": CLIPTextModel.from_pretrained(mine / "text_encoder", dtype=torch.float32),
+        "text_encoder_2": CLIPTextModelWithProjection.from_pretrained(mine / "text_encoder_2", dtype=torch.float32),
+    }
+    assert same_weights(parts, theirs)
+    for name, model in theirs.items():
+        assert type(parts[name]) is type(model)
+        ours = dict(parts[name].named_buffers())
+        assert all(torch.equal(ours[key], buffer) for key, buffer in model.named_buffers())
+
+
+@every_model
+def test_one_file_beside_the_shards_of_an_index_is_refused_because_nobody_knows_which_is_meant(
+    model: str, mine: Path
+) -> None:
+    safe = mine / WEIGHT_FILES[model]
+    index = {"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(load_file(safe), safe.name)}
+    safe.with_name(f"{safe.name}.index.json").write_text(json.dumps(index), "utf-8")
+    with pytest.raises(CheckpointBroken, match=rf"mine/{model}: found both {safe.name} and {safe.name}\.index\.json"):
+        load(mine)
+
+
+@both_layouts
+@pytest.mark.parametrize("kind", [torch.int8, torch.float8_e4m3fn, torch.float64], ids=str)
+def test_numbers_of_a_kind_that_nobody_draws_with_are_refused(kind: torch.dtype, layout: str, mine: Path) -> None:
+    key = KEYS[layout]["unet"]
+    odd = change_in(layout, "unet", mine, lambda tensors: tensors.update({key: tensors[key].to(kind)}))
+    with pytest.raises(CheckpointBroken, match=r"\.bias is kept as \w+; allowed: float16, bfloat16 and float32"):
+        load_checkpoint(odd, CPU)
+
+
+def test_a_key_that_is_there_with_and_without_the_old_prefix_is_refused(mine: Path) -> None:
+    key = KEYS["folder"]["text_encoder"]
+    change(mine / WEIGHT_FILES["text_encoder"], lambda tensors: tensors.update({f"text_model.{key}": tensors[key] + 1}))
+    with pytest.raises(CheckpointBroken, match=r"some weights are there twice, with and without text_model\."):
+        load(mine)
+
+
+def test_a_file_under_another_name_is_not_guessed_to_be_the_weights(mine: Path) -> None:
+    safe = mine / WEIGHT_FILES["unet"]
+    safe.rename(safe.with_name("my-unet.safetensors"))
+    with pytest.raises(CheckpointBroken, match=rf"there is no {safe.name}; found my-unet\.safetensors"):
+        load(mine)
 
 
 @both_libraries

@@ -235,6 +235,17 @@ def test_who_cannot_be_looked_at_once_is_looked_at_again_and_nobody_else_is_miss
     assert "could not be looked at" in caplog.text
 
 
+def test_the_beginning_of_a_node_is_looked_at_at_once() -> None:
+    onlooker, request = Onlooker(3600), Falters()
+    onlooker.start()
+    onlooker.add(request)
+    while not request.again.is_set():
+        onlooker.hurry()
+        request.again.wait(0.01)
+    onlooker.stop()
+    assert request.looks >= 2
+
+
 def test_an_onlooker_with_nothing_to_look_at_stops_at_once_and_one_that_never_started_as_well() -> None:
     idle = Onlooker(3600)
     idle.start()
