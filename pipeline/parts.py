@@ -18,7 +18,7 @@ class Part:
     """One model of a checkpoint.
 
     identity: equal where the weights are.  read: maps them, under the names the model's library gives them.
-    stamp: changes when somebody touches the files.
+    stamp: changes when somebody touches the files.  identify: which weights lie there now.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Part:
     identity: str
     read: Callable[[], Tensors]
     stamp: Callable[[], object]
+    identify: Callable[[], str]
 
 
 def parts_of(located: Located) -> tuple[Part, ...]:
@@ -42,10 +43,15 @@ def _part(located: Located, name: str) -> Part:
         name=name,
         what=what,
         blueprint=read_blueprint(name, what, described),
-        identity=f"{digest_of_part(located, name)} {located.variant}",
+        identity=_identity(located, name),
         read=partial(_read, located, name, what),
         stamp=partial(stamp_of_part, located, name),
+        identify=partial(_identity, located, name),
     )
+
+
+def _identity(located: Located, name: str) -> str:
+    return f"{digest_of_part(located, name)} {located.variant}"
 
 
 def _read(located: Located, name: str, what: str) -> Tensors:

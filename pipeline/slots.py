@@ -80,7 +80,8 @@ class Slots:
         if coming:
             self._accelerator.wait()
         for one in coming:
-            if one.part.stamp() != one.stamp:
+            # the second asks what lay there before the first look at it as well
+            if one.part.stamp() != one.stamp or one.part.identify() != one.part.identity:
                 self._tier.drop(one.part.identity)
                 raise CheckpointReplaced(
                     f"{one.part.what}: a file was replaced while it was read; the request is tried again with what is"

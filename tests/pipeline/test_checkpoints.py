@@ -26,11 +26,13 @@ from pipeline.checkpoints import Checkpoint, CheckpointCache
 from pipeline.config import DrawingConfig
 from pipeline.device import Device
 from pipeline.generator import Generator
+from pipeline.parts import Part
 from pipeline.pipes import make_pipe, make_scheduler
 from pipeline.progress import Progress
 from pipeline.request import GenerationRequest
 from pipeline.staging import Pairs
 from pipeline.styles import Style, load_styles
+from pipeline.weights import local_checkpoint
 from store.errors import CheckpointBroken, CheckpointMissing, CheckpointReplaced, OutOfMemory, SettingsInvalid
 from tests.clock import FakeClock
 from tests.pipeline.samples import quarters
@@ -214,6 +216,26 @@ def test_a_file_replaced_while_it_is_read_is_noticed_and_read_again(weights: Bui
     checkpoint, _ = cache.bring(style)
     found, expected = checkpoint.parts["unet"].state_dict(), load_file(mine / UNET_FILE)
     assert all(torch.equal(found[key], expected[key].float()) for key in expected)
+
+
+def test_a_file_replaced_just_before_it_is_read_does_not_pass_for_the_old_one(
+    weights: BuiltinWeights, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    style = replace_style(ANIME, name="mine", checkpoint=str(mine))
+    cache = new_cache(weights)
+    cache.bring(ANIME)
+    change_unet(mine)
+    read = cache._slots._read
+
+    def read_late(part: Part) -> Any:
+        change_unet(mine)
+        return read(part)
+
+    monkeypatch.setattr(cache._slots, "_read", read_late)
+    with pytest.raises(CheckpointReplaced):
+        cache.bring(style)
+    monkeypatch.undo()
+    assert cache.bring(style)[0].record.sha256 == local_checkpoint(style, str(mine)).record.sha256
 
 
 def test_a_description_edited_on_disk_is_read_again(weights: BuiltinWeights, mine: Path) -> None:
