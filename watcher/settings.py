@@ -176,9 +176,13 @@ def load_settings(config: Path | None = None, lanes: Sequence[LaneSettings] = ()
         return _checked(_settings_class(config)(**given))
     except ValidationError as error:
         problems = "; ".join(_told(fault) for fault in error.errors(include_url=False))
-        raise SettingsInvalid(f"the configuration cannot be used: {problems}") from error
+        file = config or Path(CONFIG_FILE)
+        read = f"{file}, " if file.is_file() else ""
+        raise SettingsInvalid(
+            f"the configuration cannot be used ({read}IMAGEGEN_ variables, command line): {problems}"
+        ) from error
     except ValueError as error:
-        raise SettingsInvalid(f"the configuration file cannot be read: {error}") from error
+        raise SettingsInvalid(f"the configuration file {config or CONFIG_FILE} cannot be read: {error}") from error
 
 
 def _checked(settings: Settings) -> Settings:

@@ -17,6 +17,8 @@ from tests.flow.program import imagegen
         "submit",
         "generate",
         "prompt",
+        "plan",
+        "replay",
         "schema",
         "doctor",
         "verify",

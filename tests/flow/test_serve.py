@@ -3,6 +3,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.flow.conftest import EXAMPLES
 from tests.flow.program import SECONDS, Running, imagegen, is_drawing, until
@@ -22,12 +23,16 @@ def drop(folder: Path, name: str, **fields: object) -> None:
 def test_submit_waits_and_ends_with_the_image_path(folder: Path, builtin_cache: Path) -> None:
     with Running(folder, builtin_cache):
         process = imagegen(
-            "submit", "딸기 케이크", "--wait", "--style", "anime", "--id", "cake", folder=folder, cache=builtin_cache
+            *("submit", "딸기 케이크", "--wait", "--style", "anime", "--id", "cake"),
+            *("--steps", "1", "--width", "64", "--height", "48"),
+            folder=folder,
+            cache=builtin_cache,
         )
     assert process.returncode == 0, process.stdout + process.stderr
     identifier, path = process.stdout.split()
     assert identifier == "cake"
-    assert (folder / path).is_file()
+    with Image.open(folder / path) as image:
+        assert image.size == (64, 48)
 
 
 @pytest.mark.long

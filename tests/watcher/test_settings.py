@@ -62,8 +62,9 @@ def test_a_named_file_that_does_not_exist_is_an_error() -> None:
 )
 def test_a_setting_that_cannot_be_used_is_named(text: str, named: str, empty_folder: Path) -> None:
     (empty_folder / "imagegen.toml").write_text(text)
-    with pytest.raises(SettingsInvalid, match=named):
+    with pytest.raises(SettingsInvalid, match=named) as refused:
         load_settings()
+    assert "imagegen.toml" in refused.value.message
 
 
 @pytest.mark.parametrize(("inbox", "outbox"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("a", "c/../a/b")])
