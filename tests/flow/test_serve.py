@@ -24,7 +24,7 @@ def test_submit_waits_and_ends_with_the_image_path(folder: Path, builtin_cache: 
     with Running(folder, builtin_cache):
         process = imagegen(
             *("submit", "딸기 케이크", "--wait", "--style", "anime", "--id", "cake"),
-            *("--steps", "1", "--width", "64", "--height", "48"),
+            *("--steps", "1", "--width", "64", "--height", "72"),
             folder=folder,
             cache=builtin_cache,
         )
@@ -32,7 +32,7 @@ def test_submit_waits_and_ends_with_the_image_path(folder: Path, builtin_cache: 
     identifier, path = process.stdout.split()
     assert identifier == "cake"
     with Image.open(folder / path) as image:
-        assert image.size == (64, 48)
+        assert image.size == (64, 72)
 
 
 @pytest.mark.long
