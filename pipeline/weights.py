@@ -1,7 +1,9 @@
 """Where weights lie on this machine, and which exact bytes they are."""
 
+import contextlib
 import functools
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from store.errors import CheckpointMissing
 from store.manifest import WeightsRecord
 
 SUFFIX = ".safetensors"
+# name, size, inode and time of change
+Stamp = tuple[str, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +79,12 @@ def known_digest_of_file(path: Path) -> Digest:
 
 def digest_of_folder(folder: Path) -> Digest:
     """The SHA-256 that stands for all weight files below a folder; each is read once and remembered."""
-    files = sorted(folder.rglob(f"*{SUFFIX}"))
-    return combined_digest((file.relative_to(folder).as_posix(), known_digest_of_file(file)) for file in files)
+    return known_digest_of_files(folder, (SUFFIX,))
+
+
+def known_digest_of_files(folder: Path, suffixes: tuple[str, ...]) -> Digest:
+    """The SHA-256 that stands for all files below a folder whose names end so; looked at each time, read once."""
+    return _remembered_together(str(folder), _stamps(folder, suffixes))
 
 
 def digest_of_part(located: Located, name: str) -> Digest:
@@ -92,18 +100,42 @@ def digest_of_part(located: Located, name: str) -> Digest:
     return combined_digest((file, digest) for file, digest in located.digests.items() if file.startswith(within))
 
 
-def stamp_of_part(located: Located, name: str) -> tuple[tuple[str, int, int, int], ...]:
+def stamp_of_part(located: Located, name: str) -> tuple[Stamp, ...]:
     """What tells that nobody has touched the weight files of one model: path, size, inode and time of change."""
-    files = [located.path] if located.path.is_file() else sorted((located.path / name).glob(f"*{SUFFIX}"))
-    return tuple(
-        (str(file), status.st_size, status.st_ino, status.st_mtime_ns) for file in files if (status := file.stat())
-    )
+    if located.path.is_file():
+        return (_stamp("", located.path.stat()),)
+    return _stamps(located.path / name, (SUFFIX,))
+
+
+@functools.lru_cache(maxsize=256)
+def _remembered_together(folder: str, stamps: tuple[Stamp, ...]) -> Digest:
+    return combined_digest((name, _remembered(Path(folder) / name, *identity)) for name, *identity in stamps)
 
 
 @functools.lru_cache(maxsize=256)
 def _remembered(path: Path, *identity: int) -> Digest:
     # seven gigabytes take seconds, at every swap
     return digest_of_file(path)
+
+
+def _stamps(folder: Path, suffixes: tuple[str, ...]) -> tuple[Stamp, ...]:
+    """Every file below a folder whose name ends so, sorted; a fifth of the time that pathlib takes for it."""
+    found: list[Stamp] = []
+    folders = [""]
+    while folders:
+        within = folders.pop()
+        # what goes away meanwhile is not there
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder / within) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{within}{entry.name}/")
+                elif entry.name.endswith(suffixes) and entry.is_file():
+                    found.append(_stamp(within + entry.name, entry.stat()))
+    return tuple(sorted(found))
+
+
+def _stamp(name: str, status: os.stat_result) -> Stamp:
+    return name, status.st_size, status.st_ino, status.st_mtime_ns
 
 
 def combined_digest(files: Iterable[tuple[str, Digest]]) -> Digest:

@@ -90,10 +90,12 @@ class LiveProgress(Progress):
 
     def begin(self, node: str) -> None:
         """A node starts."""
-        if self._awaits_turn:
+        is_turn = self._awaits_turn
+        if is_turn:
             self._awaits_turn, self._drawing_since = False, self._oversight.clock.monotonic()
         self.step(node, 0, 0)
-        self._oversight.onlooker.hurry()
+        if is_turn:
+            self._oversight.onlooker.hurry()
 
     def step(self, node: str, step: int, steps: int) -> None:
         """A denoising step is done."""

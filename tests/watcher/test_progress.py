@@ -235,7 +235,7 @@ def test_who_cannot_be_looked_at_once_is_looked_at_again_and_nobody_else_is_miss
     assert "could not be looked at" in caplog.text
 
 
-def test_the_beginning_of_a_node_is_looked_at_at_once() -> None:
+def test_who_is_told_to_hurry_looks_at_once() -> None:
     onlooker, request = Onlooker(3600), Falters()
     onlooker.start()
     onlooker.add(request)
