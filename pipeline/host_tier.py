@@ -11,8 +11,9 @@ from pipeline.host_memory import spare_memory
 from pipeline.staging import bytes_packed, packed
 from pipeline.weight_files import Tensors
 
-# page-locked memory is given in powers of two, so large buffers would waste up to half of themselves
-_BUFFER_BYTES = 256 * 1024 * 1024
+# page-locked memory is given in powers of two, so large buffers would waste up to half of themselves, and so would
+# small ones that are a little larger than 256 MiB
+_BUFFER_BYTES = 255 * 1024 * 1024
 # so many components asked for since, and nobody uses this one any more
 _FORGOTTEN_AFTER = 64
 

@@ -179,8 +179,10 @@ def _compared(image: ImageRecord, data: bytes, outgoing: Bucket) -> Compared:
 def _differences(
     manifest: ResultManifest, story: _Story, drawn: Drawing, versions: Mapping[str, str]
 ) -> Iterator[Difference]:
-    then = {**_weights(story.models), **_sampling(story.sampling), **_prefixed(manifest.versions)}
-    now = {**_weights(drawn.models), **_sampling(drawn.sampling), **_prefixed(versions)}
+    # a manifest of an older version says nothing of numbers that came later
+    told = story.sampling.model_fields_set - _ONE_BY_ONE
+    then = {**_weights(story.models), **_sampling(story.sampling, told), **_prefixed(manifest.versions)}
+    now = {**_weights(drawn.models), **_sampling(drawn.sampling, told), **_prefixed(versions)}
     for what in dict.fromkeys((*then, *now)):
         if then.get(what) != now.get(what):
             yield Difference(what=what, then=then.get(what, "absent"), now=now.get(what, "absent"))
@@ -190,8 +192,8 @@ def _weights(models: ModelsRecord) -> dict[str, str]:
     return {f"weights of {what}": str(getattr(models, what).sha256) for what in _WEIGHTS if getattr(models, what)}
 
 
-def _sampling(sampling: SamplingRecord) -> dict[str, str]:
-    return {name: str(value) for name, value in sampling.model_dump(exclude=_ONE_BY_ONE, exclude_none=True).items()}
+def _sampling(sampling: SamplingRecord, told: set[str]) -> dict[str, str]:
+    return {name: str(value) for name, value in sampling.model_dump(include=told, exclude_none=True).items()}
 
 
 def _prefixed(versions: Mapping[str, str]) -> dict[str, str]:

@@ -81,6 +81,14 @@ def test_a_manifest_drawn_again_is_identical(house: House, generator: Generator,
     assert [(one.path, one.verdict) for one in replayed.images] == [(i.path, "identical") for i in manifest.images]
 
 
+def test_what_an_older_manifest_does_not_say_is_no_difference(house: House, generator: Generator) -> None:
+    document = drawn(house).model_dump(mode="json")
+    for later in ("decoded", "profile", "controlnet_end", "threads"):
+        del document["sampling"][later]
+    older = ResultManifest.model_validate_json(json.dumps(document))
+    assert again(house, older, generator).differences == ()
+
+
 @pytest.mark.parametrize("mode", ["variation", "structure"])
 @pytest.mark.parametrize("name", ["a.png", "shared.png"])
 def test_a_reference_is_taken_from_the_archive_or_the_inbox(
