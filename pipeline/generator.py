@@ -1,14 +1,11 @@
 """The one entry: words in, pictures out; with a reference image it draws along it."""
 
 import functools
-import io
-from collections.abc import Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from platformdirs import user_cache_path
 
 from pipeline.admission import admit
@@ -20,17 +17,12 @@ from pipeline.costs import Costs
 from pipeline.device import Device, choose_device
 from pipeline.drawing import RESULT, Drawing, finished
 from pipeline.fingerprint import Fingerprints
+from pipeline.given_reference import reference_from
 from pipeline.machine import arithmetic
 from pipeline.memory_budget import MemoryBudget, planner_of
 from pipeline.memory_plan import GIB
-from pipeline.nodes.base import BaseNode, Studio
-from pipeline.nodes.controlnet import ControlNet
-from pipeline.nodes.image2image import Image2Image
-from pipeline.nodes.postprocessing import Postprocessing
-from pipeline.nodes.preprocessing import Preprocessing
-from pipeline.nodes.prompting import Prompting
-from pipeline.nodes.text2image import Text2Image
-from pipeline.nodes.text_guard import TextGuard
+from pipeline.node_set import PLUGINS, nodes_for
+from pipeline.nodes.base import Studio
 from pipeline.pipes import scheduler_class
 from pipeline.profile import prepare
 from pipeline.progress import Progress
@@ -45,19 +37,9 @@ from pipeline.turnstile import Turnstile
 from pipeline.weights import Weights
 from pipeline.workflow import BRANCHES, Workflow, extended
 from store.digest import Digest
-from store.errors import ReferenceMissing, ReferenceUnreadable, WorkflowBroken
+from store.errors import ReferenceMissing
 from store.manifest import ImageFormat, PromptRecord
 
-_NODES: tuple[type[BaseNode], ...] = (
-    Prompting,
-    Preprocessing,
-    ControlNet,
-    Text2Image,
-    Image2Image,
-    TextGuard,
-    Postprocessing,
-)
-_PLUGINS = "imagegen.nodes"
 _WARM_UP_SIDE = 64
 
 
@@ -130,11 +112,11 @@ class Generator:
             extractor=extractor,
             memory=_budget(weights, styles, config, self.device),
         )
-        self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), _PLUGINS)
+        self._fingerprints = Fingerprints(weights, styles, config, lambda: arithmetic(self.device), PLUGINS)
         self._costs = costs
         self._turnstile = Turnstile(clock, costs)
         self._workflow = Workflow(
-            extended(BRANCHES, config.extra_nodes), _nodes(studio, config), self._turnstile, RESULT
+            extended(BRANCHES, config.extra_nodes), nodes_for(studio, config), self._turnstile, RESULT
         )
 
     def generate_image(
@@ -149,7 +131,7 @@ class Generator:
         is not allowed, DrawingError if it cannot be drawn.
         """
         document: dict[str, Any] = {"prompt": prompt, **parameters}
-        reference = None if reference_image is None else _reference(reference_image)
+        reference = None if reference_image is None else reference_from(reference_image)
         if reference is not None:
             document["reference_image"] = {"name": reference.name, "sha256": reference.digest}
         request = admit(document, self.config.limits, self.styles.names)
@@ -229,42 +211,3 @@ def _budget(weights: Weights, styles: Styles, config: DrawingConfig, device: Dev
     if available is None:
         return None
     return MemoryBudget(available=available, planner=planner_of(weights, styles, device.dtype.itemsize))
-
-
-def _nodes(studio: Studio, config: DrawingConfig) -> Mapping[str, BaseNode]:
-    kinds = {kind.name: kind for kind in _NODES}
-    if config.extra_nodes:
-        kinds |= {kind.name: kind for kind in _installed()}
-    return {name: kind(studio) for name, kind in kinds.items()}
-
-
-def _installed() -> list[type[BaseNode]]:
-    kinds = []
-    for entry in entry_points(group=_PLUGINS):
-        kind = entry.load()
-        if not (isinstance(kind, type) and issubclass(kind, BaseNode)):
-            raise WorkflowBroken(f"the entry point {entry.value!r} in {_PLUGINS} is not a subclass of BaseNode")
-        kinds.append(kind)
-    return kinds
-
-
-def _reference(image: "Image.Image | bytes | Path | str") -> ReferenceImage:
-    if isinstance(image, (bytes, bytearray)):
-        return ReferenceImage.of(bytes(image))
-    try:
-        if isinstance(image, Image.Image):
-            return ReferenceImage.of(_as_png(image))
-        path = Path(image)
-        # a request cannot name a dot file, but here it is only a name
-        return ReferenceImage.of(path.read_bytes(), path.name.lstrip(".") or "reference")
-    except OSError as error:
-        raise ReferenceUnreadable(f"the reference image cannot be read: {error}", field="reference_image") from error
-
-
-def _as_png(image: Image.Image) -> bytes:
-    # a PNG takes neither every mode nor the orientation a camera wrote
-    upright = ImageOps.exif_transpose(image)
-    mode = "RGBA" if upright.has_transparency_data else "RGB"
-    buffer = io.BytesIO()
-    upright.convert(mode).save(buffer, "PNG")
-    return buffer.getvalue()
