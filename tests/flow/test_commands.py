@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -57,6 +60,28 @@ def test_generate_writes_a_picture_of_the_asked_size_and_format(tmp_path: Path, 
     assert process.returncode == 0, process.stderr
     with Image.open(tmp_path / "out" / "cat.webp") as image:
         assert (image.format, image.size) == ("WEBP", (100, 70))
+
+
+@pytest.mark.long
+def test_a_picture_is_the_same_in_every_process_and_after_any_styles_before_it(
+    tmp_path: Path, builtin_cache: Path
+) -> None:
+    def drawn(name: str) -> bytes:
+        small = ("--width", "64", "--height", "64", "--steps", "2", "--seed", "5", "--style", "anime")
+        process = imagegen("generate", "a red fox", "-o", name, *small, folder=tmp_path, cache=builtin_cache)
+        assert process.returncode == 0, process.stderr
+        return (tmp_path / name).read_bytes()
+
+    lines = [
+        "from pathlib import Path",
+        "from pipeline.generator import generate_image",
+        "for style in ('semi_realistic', 'anime', 'ultra_realistic', 'anime'):",
+        "    drawing = generate_image('a red fox', style=style, width=64, height=64, steps=2, seed=5)",
+        "Path('swapped.png').write_bytes(drawing.images[0].data)",
+    ]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, env=environment, check=True, timeout=100)
+    assert drawn("one.png") == drawn("two.png") == (tmp_path / "swapped.png").read_bytes()
 
 
 @pytest.mark.long
