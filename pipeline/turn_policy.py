@@ -41,7 +41,8 @@ class TurnPolicy:
     as soon as somebody has waited for longer than `patience_seconds`.  Then comes the checkpoint whose last turn is
     longest ago, and in it whoever came first.  An age bound alone would, once everybody is old, swap at each
     drawing.  So with N checkpoints, a drawing of g and a swap of s seconds, whoever is the k-th of its checkpoint
-    waits at most  v x ((N - 1) x (2 x quantum x g + s) + s) + k x g  with  v = k / quantum, rounded up.
+    waits at most  v x ((N - 1) x (2 x quantum x g + s) + s) + k x g  with  v = k / quantum, rounded up, and for what is
+    being drawn when it comes.
 
     Not safe to use from several threads; no clock, no threads of its own.
     """
