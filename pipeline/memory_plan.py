@@ -15,8 +15,8 @@ _UNET, _CONTROLNET, _DECODE, _ENCODE = 316, 318, 1536, 1286
 _RESIDUALS = 102
 _HALF = 2
 # a CUDA context with its libraries, and the workspace of convolutions
-_CONTEXT = int(0.8 * GIB)
-_FRAGMENTED = 1.05
+CONTEXT: Final = int(0.8 * GIB)
+FRAGMENTED: Final = 1.05
 _STEP = 8
 _LEAST_SIDE = 64
 
@@ -52,7 +52,7 @@ class MemoryPlan:
 
     def peak(self, rung: Rung) -> int:
         """The most bytes at a time, with the decode on this rung; context, workspace and fragments included."""
-        return int((self.weights + max(self.encode, self.denoise, self.decode[rung])) * _FRAGMENTED) + _CONTEXT
+        return int((self.weights + max(self.encode, self.denoise, self.decode[rung])) * FRAGMENTED) + CONTEXT
 
     def rung(self, available: int) -> Rung | None:
         """The first rung whose peak fits; None where not even the drawing itself fits."""

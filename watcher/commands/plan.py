@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from pipeline.memory_budget import planner_of
-from pipeline.memory_plan import GIB, MODES, MemoryPlan, MemoryPlanner
+from pipeline.memory_plan import CONTEXT, FRAGMENTED, GIB, MODES, MemoryPlan, MemoryPlanner
 from pipeline.sizes import BUCKETS
 from store.errors import InvalidField
 from watcher.commands.options import Config, ModelsOption
@@ -53,11 +53,15 @@ def _planner(models: Any, config: Any) -> MemoryPlanner:
 
 def _told(one: MemoryPlan, available: int) -> dict[str, Any]:
     peaks = {rung: one.peak(rung) for rung in one.decode}
-    return {**asdict(one), "peak": peaks, "available": available, "rung": one.rung(available)}
+    return {**asdict(one), "context": CONTEXT, "peak": peaks, "available": available, "rung": one.rung(available)}
 
 
 def _table(plans: list[MemoryPlan], available: int) -> Table:
-    table = Table(title=f"GiB of device memory, half precision, one image at a time; {available / GIB:g} GiB there")
+    table = Table(
+        title=f"GiB of device memory, half precision, one image at a time; {available / GIB:g} GiB there",
+        caption=f"peak: weights and the largest phase, {FRAGMENTED - 1:.0%} for fragments, {CONTEXT / GIB:.1f} GiB for"
+        " CUDA and its workspace; once a reference was drawn with, the ControlNet stays: count as structure",
+    )
     for column in ("mode", "drawn", "weights", "encode", "denoise", "decode", "in 512s", "in 256s", "peak", "fits"):
         table.add_column(column, justify="left" if column in ("mode", "drawn", "fits") else "right")
     for one in plans:
