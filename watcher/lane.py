@@ -47,7 +47,7 @@ from watcher.window import Window
 from watcher.worker import Worker
 
 # how often live progress is written, and a cancel looked for; every time costs S3 a few calls
-_SHOW_SECONDS, _SHOW_SECONDS_IN_S3 = 0.25, 2.0
+_SHOW_SECONDS, _SHOW_SECONDS_IN_S3 = 0.5, 2.0
 _LONGEST_BUSY_SECONDS = 15.0
 # how long a lane waits for a slot that another one may give up, before it looks around again
 _SLOT_SECONDS = 5.0
