@@ -94,8 +94,8 @@ def _decoded(vae: Any, latents: Tensor) -> Tensor:
     if not torch.isfinite(image).all():
         return torch.full((1, 1, 3), torch.nan)
     # as diffusers' VaeImageProcessor does, but on the device: a quarter of the bytes comes back
-    shown = (image * 0.5 + 0.5).clamp(0, 1).float()[0].permute(1, 2, 0) * 255
-    return shown.round().to(torch.uint8).cpu()
+    shown = (image * 0.5 + 0.5).clamp(0, 1).float()[0] * 255
+    return shown.round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu()
 
 
 def _unscaled(vae: Any, latents: Tensor) -> Tensor:

@@ -96,6 +96,7 @@ def test_a_picture_has_the_bytes_diffusers_would_give_it(
     found = picture(used, latents)
     assert (found.rung, found.flat, found.picture.shape) == ("whole", False, expected.shape)
     assert np.array_equal(found.picture, (expected * 255).round().astype(np.uint8))
+    assert found.picture.flags.c_contiguous
 
 
 def test_the_mean_and_spread_of_latents_are_undone_where_a_vae_has_them(vae: AutoencoderKL) -> None:
