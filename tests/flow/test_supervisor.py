@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -55,10 +55,10 @@ def supervised(folder: Path, cache: Path, *arguments: str) -> Iterator[subproces
         try:
             yield process
         finally:
-            workers = psutil.Process(process.pid).children() if process.poll() is None else []
+            workers = children(psutil.Process(process.pid)) if process.poll() is None else []
             process.kill()
             for worker in workers:
-                worker.kill()
+                end(worker)
 
 
 def running(folder: Path, cache: Path) -> list[int]:
@@ -79,7 +79,22 @@ def actions(ended: subprocess.Popen[str]) -> list[str]:
 
 
 def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def children(supervisor: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return supervisor.children()
+    return []
+
+
+def end(worker: psutil.Process) -> None:
+    """Kill a process that may end by itself at any moment."""
+    with suppress(psutil.NoSuchProcess):
+        worker.kill()
 
 
 def test_a_killed_worker_is_replaced_and_a_signal_ends_all(folder: Path, builtin_cache: Path) -> None:
@@ -241,8 +256,7 @@ def test_a_worker_that_dies_at_once_again_and_again_ends_the_service(folder: Pat
     with supervised(folder, builtin_cache, "--workers", "1") as process:
         supervisor = psutil.Process(process.pid)
         while process.poll() is None:
-            for worker in supervisor.children() if supervisor.is_running() else []:
-                if not is_gone(worker.pid):
-                    worker.kill()
+            for worker in children(supervisor):
+                end(worker)
         assert process.returncode == 1
         assert actions(process).count("worker_ended") == 4

@@ -334,7 +334,7 @@ def test_neither_silence_nor_a_drip_of_bytes_outlasts_the_deadline(
     slow = extractor(server, tmp_path / "2", clock=SystemClock(), llm_timeout_seconds=5, llm_deadline_seconds=0.3)
     found, seconds = timed(slow)
     assert found.detail["llm_failure"] == "timeout"
-    assert 0.15 < seconds < 2
+    assert 0.15 < seconds < 4
 
 
 def test_a_slow_call_is_given_up_for_a_second_one(server: LlmStandIn, tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_a_slow_call_is_given_up_for_a_second_one(server: LlmStandIn, tmp_path: 
     extract = extractor(server, tmp_path, clock=SystemClock(), llm_timeout_seconds=0.2)
     found, seconds = timed(extract)
     assert (found.extractor, found.detail["llm_calls"]) == ("llm", 2)
-    assert seconds < 2
+    assert seconds < 5
 
 
 def test_a_call_given_up_leaves_the_calls_of_others_alone(server: LlmStandIn) -> None:

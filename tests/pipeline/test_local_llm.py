@@ -71,7 +71,7 @@ def test_a_request_gets_keywords_from_the_model_or_the_rules_and_in_time(prompt:
     config = PromptConfig(llm_base_url=url, llm_model="smollm2", llm_timeout_seconds=6, llm_deadline_seconds=8)
     started = time.monotonic()
     found = open_extractor(config, tmp_path, SystemClock(), by_rules)(prompt, "")
-    assert time.monotonic() - started < 11
+    assert time.monotonic() - started < 20
     assert found.extractor == ("rules" if "llm_failure" in found.detail else "llm")
     assert found.subject.isascii()
     assert found.subject
