@@ -12,6 +12,8 @@ from pipeline.costs import Costs
 from pipeline.turn_policy import Choice, TurnPolicy, Waiting
 from store.errors import ShuttingDown
 
+_LOOK_AGAIN_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
@@ -81,5 +83,6 @@ class Turnstile:
                 choice = self._policy.choose(self._waiting, self._clock.monotonic())
                 if choice.waiting is me:
                     return choice
-            self._changed.wait()
+            # two who look at different times may each leave the turn to the other, and then nobody calls
+            self._changed.wait(_LOOK_AGAIN_SECONDS)
         raise ShuttingDown
