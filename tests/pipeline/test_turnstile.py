@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
 from pipeline.costs import Costs
+from pipeline.turn_policy import Choice
 from pipeline.turnstile import Turn, Turnstile
 from store.errors import ShuttingDown
 from tests.clock import FakeClock
@@ -37,6 +38,34 @@ class WaitInterrupted(threading.Condition):
         raise KeyboardInterrupt
 
 
+class ChosenIsInterrupted(AnnouncingCondition):
+    """Somebody presses Ctrl-C as soon as a certain thread is woken."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def wait(self, timeout: float | None = None) -> bool:
+        woken = super().wait(timeout)
+        if threading.current_thread().name == self._name:
+            raise KeyboardInterrupt
+        return woken
+
+
+class NobodyLooksAgain(AnnouncingCondition):
+    """Whoever waits is woken by others only, never by time."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait()
+
+
+class TheClockMovesBetweenTwoLooks(FakeClock):
+    """The thread a1 looks ten minutes later than everybody else."""
+
+    def monotonic(self) -> float:
+        return self.seconds + 600 * (threading.current_thread().name == "a1")
+
+
 class SwapsCostSoMuch(Costs):
     """Costs under which a run lasts two drawings at least, and four at most."""
 
@@ -47,20 +76,20 @@ class SwapsCostSoMuch(Costs):
 class Hall:
     """Threads before a turnstile, each known to wait before the next one comes."""
 
-    def __init__(self) -> None:
-        self.clock = FakeClock()
+    def __init__(self, clock: FakeClock | None = None, condition: AnnouncingCondition | None = None) -> None:
+        self.clock = clock or FakeClock()
         self.costs = SwapsCostSoMuch()
         self.turnstile = Turnstile(self.clock, self.costs)
         self.turns: dict[str, Turn] = {}
         self.passed: list[str] = []
         self.sent_away: list[str] = []
-        self._condition = AnnouncingCondition()
+        self._condition = condition or AnnouncingCondition()
         self.turnstile._changed = self._condition
         self._threads: list[threading.Thread] = []
 
     def arrive(self, name: str, inside: Callable[[], None] = lambda: None) -> None:
         """A thread comes for a turn with the checkpoint of its first letter, and is waiting when this returns."""
-        thread = threading.Thread(target=self._pass, args=(name, inside), daemon=True)
+        thread = threading.Thread(target=self._pass, args=(name, inside), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
         assert self._condition.arrived.acquire(timeout=PATIENCE)
@@ -76,7 +105,7 @@ class Hall:
                 self.passed.append(name)
                 self.turns[name] = turn
                 inside()
-        except ShuttingDown:
+        except (ShuttingDown, KeyboardInterrupt):
             self.sent_away.append(name)
 
 
@@ -192,3 +221,31 @@ def test_nobody_waits_for_somebody_who_gave_up(hall: Hall) -> None:
         hall.arrive("a1")
     hall.all_gone()
     assert hall.passed == ["a1"]
+
+
+def test_two_who_look_at_different_times_do_not_leave_the_turn_to_each_other() -> None:
+    hall = Hall(TheClockMovesBetweenTwoLooks(), NobodyLooksAgain())
+    # behind a0, b1 is overdue when a1 looks, and is not when b1 looks
+    assert order(hall, "a0", "b1", "a1") == "a0 a1 b1"
+
+
+def test_the_turn_is_chosen_once_however_many_wait_for_it(hall: Hall) -> None:
+    choose, asked = hall.turnstile._policy.choose, 0
+
+    def counted(*args: Any) -> Choice:
+        nonlocal asked
+        asked += 1
+        return choose(*args)
+
+    hall.turnstile._policy.choose = counted  # type: ignore[method-assign]
+    assert order(hall, "a1", "b1", "a2", "b2") == "a1 a2 b1 b2"
+    assert asked == 5
+
+
+def test_a_chosen_one_who_gives_up_hands_the_choice_on() -> None:
+    hall = Hall(condition=ChosenIsInterrupted("a1"))
+    with hall.turnstile.turn("a"):
+        hall.arrive("a1")
+        hall.arrive("a2")
+    hall.all_gone()
+    assert (hall.sent_away, hall.passed) == (["a1"], ["a2"])
