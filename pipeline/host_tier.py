@@ -23,10 +23,13 @@ class _Kept:
     tensors: Tensors
     bytes: int
     asked_at: int
+    confirmed: bool = False
 
 
 class HostTier:
     """Components by what their weights are; whoever came first stays while it is used.
+
+    What is kept counts for what its name says once somebody has confirmed that it was not replaced on its way.
 
     Forgetting the one that was not used for longest would, with three checkpoints in turns and room for two, always
     forget the one that is wanted next.
@@ -65,7 +68,7 @@ class HostTier:
         return kept.tensors
 
     def keep(self, identity: str, tensors: Mapping[str, Tensor]) -> Tensors:
-        """The same tensors, read and kept if there is room for them, else as they were given."""
+        """The same tensors, read and kept unconfirmed if there is room for them, else as they were given."""
         self._forget_unused()
         size = sum(self._bytes(tensor) for tensor in tensors.values())
         if size > self._left():
@@ -77,9 +80,14 @@ class HostTier:
         self._kept[identity] = _Kept(tensors=kept, bytes=size, asked_at=self._asked)
         return kept
 
-    def drop(self, identity: str) -> None:
-        """Keep a component no longer."""
-        self._kept.pop(identity, None)
+    def confirm(self, identity: str) -> None:
+        """What is kept of a component are the weights its identity names."""
+        if (kept := self._kept.get(identity)) is not None:
+            kept.confirmed = True
+
+    def drop_unconfirmed(self) -> None:
+        """Keep nothing that might be other weights than its identity names."""
+        self._kept = {name: kept for name, kept in self._kept.items() if kept.confirmed}
 
     def _left(self) -> int:
         return self._spare() // 2 if self._most is None else self._most - self.bytes

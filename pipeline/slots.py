@@ -51,8 +51,7 @@ class Slots:
         Raises CheckpointBroken before any weight is touched, CheckpointReplaced.
         """
         # a drawing may have failed between the two
-        self._accelerator.wait()
-        self._coming = []
+        self._abandon()
         coming = [self._read(part) for part in parts if not self._is_there(part)]
         self._copied = bool(coming)
         self._take_places(coming)
@@ -67,27 +66,32 @@ class Slots:
         return self._copied
 
     def forget(self) -> None:
-        """Free the device's memory; what the host tier keeps stays."""
-        self._accelerator.wait()
-        self._coming = []
+        """Free the device's memory; what the host tier keeps for sure stays."""
+        self._abandon()
         for slot in self._slots.values():
             slot.forget()
         self._slots.clear()
         self._device.release()
 
+    def _abandon(self) -> None:
+        """Let go of what was begun; nobody will see whether it is what it should be."""
+        self._accelerator.wait()
+        self._coming = []
+        self._tier.drop_unconfirmed()
+
     def _arrive(self) -> None:
-        coming, self._coming = self._coming, []
-        if coming:
-            self._accelerator.wait()
-        for one in coming:
-            # the second asks what lay there before the first look at it as well
-            if one.part.stamp() != one.stamp or one.part.identify() != one.part.identity:
-                self._tier.drop(one.part.identity)
-                raise CheckpointReplaced(
-                    f"{one.part.what}: a file was replaced while it was read; the request is tried again with what is"
-                    " there now"
-                )
-            one.slot.end(one.part.identity)
+        if not self._coming:
+            return
+        self._accelerator.wait()
+        try:
+            for one in self._coming:
+                _require_untouched(one)
+                self._tier.confirm(one.part.identity)
+                one.slot.end(one.part.identity)
+        except BaseException:
+            self._abandon()
+            raise
+        self._coming = []
 
     def _is_there(self, part: Part) -> bool:
         slot = self._slots.get(part.name)
@@ -120,3 +124,11 @@ class Slots:
             self._coming.append(one)
             kept = self._tier.get(one.part.identity)
             one.slot.begin(self._tier.keep(one.part.identity, one.tensors) if kept is None else kept, self._accelerator)
+
+
+def _require_untouched(one: _Coming) -> None:
+    # the second asks what lay there before the first look at it as well
+    if one.part.stamp() != one.stamp or one.part.identify() != one.part.identity:
+        raise CheckpointReplaced(
+            f"{one.part.what}: a file was replaced while it was read; the request is tried again with what is there now"
+        )

@@ -3,10 +3,11 @@
 import gc
 import itertools
 import json
+import os
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -100,6 +101,30 @@ class SomebodyReplacesTheFile(SameMemory):
             self.replace = False
             tensors = {key: tensor * 2 for key, tensor in load_file(self._file).items()}
             save_file(tensors, self._file, {"format": "pt"})
+
+
+class SeveralFilesAreOverwritten(SameMemory):
+    """While the first weights are copied, these files get other numbers, in place, one after the other."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+
+    def copy(self, pairs: Pairs) -> None:
+        super().copy(pairs)
+        for file in self._files:
+            overwrite(file)
+        self._files = []
+
+
+class TheDiskGoesAway(SameMemory):
+    """As soon as weights are copied, nobody can look at their files any more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def copy(self, pairs: Pairs) -> None:
+        super().copy(pairs)
+        self._monkeypatch.setattr("pipeline.weights._stamp", no_disk)
 
 
 class OutOfMemoryInTheMiddle(Progress):
@@ -216,6 +241,45 @@ def test_a_file_replaced_while_it_is_read_is_noticed_and_read_again(weights: Bui
     checkpoint, _ = cache.bring(style)
     found, expected = checkpoint.parts["unet"].state_dict(), load_file(mine / UNET_FILE)
     assert all(torch.equal(found[key], expected[key].float()) for key in expected)
+
+
+@pytest.mark.parametrize("host_cache_bytes", [100_000_000, 0], ids=["kept", "streamed"])
+def test_of_several_files_replaced_while_they_are_read_none_passes_for_the_old_one_later(
+    host_cache_bytes: int, weights: BuiltinWeights, mine: Path
+) -> None:
+    files = [mine / name / "model.safetensors" for name in ENCODERS]
+    before = [file.read_bytes() for file in files]
+    style = replace_style(ANIME, name="mine", checkpoint=str(mine))
+    expected = values(new_cache(weights).bring(style)[0])
+    cache = new_cache(weights, accelerator=SeveralFilesAreOverwritten(files[::-1]), host_cache_bytes=host_cache_bytes)
+    with pytest.raises(CheckpointReplaced, match="mine/text_encoder: "):
+        cache.bring(style)
+    for file, content in zip(files, before, strict=True):
+        file.write_bytes(content)
+    assert same(values(cache.bring(style)[0]), expected)
+
+
+def test_weights_of_a_drawing_that_failed_before_they_were_looked_at_again_are_read_again(
+    weights: BuiltinWeights, mine: Path
+) -> None:
+    unet = mine / UNET_FILE
+    before = unet.read_bytes()
+    style = replace_style(ANIME, name="mine", checkpoint=str(mine))
+    expected = values(new_cache(weights).bring(style)[0])
+    cache = new_cache(weights, accelerator=SeveralFilesAreOverwritten([unet]), host_cache_bytes=100_000_000)
+    cache.begin(style)
+    unet.write_bytes(before)
+    cache.bring(REALISTIC)
+    assert same(values(cache.bring(style)[0]), expected)
+
+
+def test_weights_that_cannot_be_looked_at_again_are_not_kept(
+    weights: BuiltinWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = new_cache(weights, accelerator=TheDiskGoesAway(monkeypatch), host_cache_bytes=100_000_000)
+    with pytest.raises(OSError, match="the disk is gone"):
+        cache.bring(ANIME)
+    assert cache._slots._tier.bytes == 0
 
 
 def test_a_file_replaced_just_before_it_is_read_does_not_pass_for_the_old_one(
@@ -469,6 +533,19 @@ def replace_style(style: Style, **changes: Any) -> Style:
 def change_unet(checkpoint: Path) -> None:
     file = checkpoint / UNET_FILE
     save_file({key: tensor * 2 for key, tensor in load_file(file).items()}, file, {"format": "pt"})
+
+
+def overwrite(file: Path) -> None:
+    """Turn the last bytes of a file around, so that its size and inode stay."""
+    with file.open("r+b") as opened:
+        opened.seek(-100_000, os.SEEK_END)
+        last = opened.read()
+        opened.seek(-len(last), os.SEEK_END)
+        opened.write(last[::-1])
+
+
+def no_disk(*args: object) -> NoReturn:
+    raise OSError("the disk is gone")
 
 
 def edit(file: Path, **changes: Any) -> None:

@@ -130,12 +130,15 @@ def test_a_component_lies_in_buffers_of_a_bounded_size(monkeypatch: pytest.Monke
     assert max(way.sizes) == 1_856
 
 
-def test_what_is_dropped_is_read_again() -> None:
+def test_what_nobody_confirms_is_read_again_and_what_was_confirmed_stays() -> None:
     kept = tier(10_000)
-    kept.keep("a", tensors())
-    kept.drop("a")
-    kept.drop("never there")
-    assert (kept.get("a"), kept.bytes) == (None, 0)
+    for name in ("a", "b", "c"):
+        kept.keep(name, tensors())
+    kept.confirm("b")
+    kept.confirm("never there")
+    kept.drop_unconfirmed()
+    assert [kept.get(name) is not None for name in ("a", "b", "c")] == [False, True, False]
+    assert kept.bytes == 600
 
 
 @given(
