@@ -1,4 +1,4 @@
-"""What is on the GPU: one checkpoint at a time, and the VAE and the ControlNet for good."""
+"""What is on the GPU: one checkpoint at a time, the VAE for good, and the ControlNet while there is room for it."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -153,6 +153,12 @@ class CheckpointCache:
     def controlnet(self) -> tuple[ControlNetModel, WeightsRecord]:
         """The one ControlNet."""
         return self._controlnet.get()
+
+    def release_controlnet(self) -> None:
+        """Free the device of the ControlNet, whoever still refers to it; it is read again when it is wanted."""
+        if (model := self._controlnet.let_go()) is not None:
+            model.to("meta")
+            self.device.release()
 
     def unload(self) -> None:
         """Free the device of the checkpoint; its weights on disk are the truth, so nothing is copied back."""

@@ -35,6 +35,11 @@ class MemoryBudget:
             field="width",
         )
 
+    def leaves_controlnet(self, style: Style, sampling: Sampling) -> bool:
+        """Whether a drawing from words needs none of the room of a ControlNet that lies on the device."""
+        size = sampling.size
+        return self.planner(style).leaves_controlnet(size.drawn_width, size.drawn_height, self.available)
+
     def _allowed(self, planner: MemoryPlanner, plan: MemoryPlan) -> str:
         largest = planner.largest(plan.mode, plan.width, plan.height, self.available)
         if largest is None:

@@ -1,7 +1,7 @@
 """How much device memory a drawing needs at its peak, by arithmetic alone: no GPU, no torch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 GIB: Final = 1024**3
@@ -61,7 +61,11 @@ class MemoryPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPlanner:
-    """Plans drawings with given weights; bytes_a_number: 2 in half precision, 4 in single."""
+    """Plans drawings with given weights; bytes_a_number: 2 in half precision, 4 in single.
+
+    Drawings from words are planned without the ControlNet, because the node that draws them releases one that was left
+    there unless `leaves_controlnet`: what fits, and on which rung, does not depend on what was drawn before.
+    """
 
     elements: Elements = Elements()
     bytes_a_number: int = _HALF
@@ -79,6 +83,15 @@ class MemoryPlanner:
             denoise=(max(_CONTROLNET, _UNET + _RESIDUALS) if guided else _UNET) * pixels,
             decode=dict(self._decodes(width, height)),
         )
+
+    def leaves_controlnet(self, width: int, height: int, available: int) -> bool:
+        """Whether a drawing from words is decoded whole beside a ControlNet that an earlier drawing left there.
+
+        Where it would be decoded in tiles anyway the answer is no: what memory really holds may differ a little from
+        the plan, and then the ControlNet would decide about the rung.
+        """
+        alone = self.plan("text2image", width, height)
+        return replace(alone, weights=self._weights(guided=True)).peak("whole") <= available
 
     def largest(self, mode: Mode, width: int, height: int, available: int) -> tuple[int, int] | None:
         """The largest size of about this shape that fits, multiples of 8; None where none does."""

@@ -1,4 +1,4 @@
-"""A model that all checkpoints share: loaded on first use and kept, until its own files change."""
+"""A model that all checkpoints share: loaded on first use and kept, until its own files change or it has to go."""
 
 import threading
 from collections.abc import Callable
@@ -34,3 +34,9 @@ class SharedModel(Generic[T]):
                 self._loaded = None
                 self._loaded = located, described, self._load(located)
             return self._loaded[2], located.record
+
+    def let_go(self) -> T | None:
+        """The model, if it is loaded, which the next `get` loads anew; the caller frees its storage."""
+        with self._lock:
+            loaded, self._loaded = self._loaded, None
+            return None if loaded is None else loaded[2]

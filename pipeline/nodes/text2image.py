@@ -24,6 +24,7 @@ class Text2Image(BaseNode):
     def run(self, state: State, progress: Progress) -> Done:
         """Make pictures."""
         cache, size = self.studio.checkpoints, state.sampling.size
+        self._make_room(state)
         checkpoint = cache.begin(state.style)
         vae, vae_record = cache.vae()
         pipe = make_pipe(StableDiffusionXLPipeline, checkpoint, state.style, vae=vae)
@@ -44,3 +45,9 @@ class Text2Image(BaseNode):
             state=replace(drawn, models=models),
             detail={**swap.detail(), "prompts_remembered": known, "decoded": list(drawn.decoded)},
         )
+
+    def _make_room(self, state: State) -> None:
+        # the same pixels whether or not something was drawn with a reference before
+        memory = self.studio.memory
+        if memory is not None and not memory.leaves_controlnet(state.style, state.sampling):
+            self.studio.checkpoints.release_controlnet()

@@ -241,6 +241,50 @@ def test_a_reference_needs_more_and_is_refused_by_itself(weights: BuiltinWeights
         tight.generate_image("a red fox", quarters(64, 64), style="anime", width=128, height=128, steps=2)
 
 
+class NoRoomBesideTheControlNet:
+    """A card whose memory runs out in a whole decode while the ControlNet lies on it as well."""
+
+    def __init__(self, generator: Generator) -> None:
+        self._cache = generator.checkpoints
+        self._decode = self._cache.vae()[0].decode
+        self._cache.vae()[0].decode = self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._cache._controlnet._loaded is not None:
+            raise torch.OutOfMemoryError("out of memory")
+        return self._decode(*args, **kwargs)
+
+
+def test_what_is_drawn_from_words_looks_the_same_after_a_drawing_with_a_reference(weights: BuiltinWeights) -> None:
+    plan = planner_of(weights, STYLES, 4)(STYLES.find("anime")).plan("text2image", 128, 128)
+    config = DrawingConfig(device="cpu", text_guard="off", vram_gb=(plan.peak("whole") + 1) / GIB)
+    generator = Generator(weights, STYLES, config)
+    NoRoomBesideTheControlNet(generator)
+    asked: dict[str, Any] = {"style": "anime", "width": 128, "height": 128, "steps": 2}
+    first = generator.generate_image("a red fox", **asked)
+    generator.generate_image("a red fox", quarters(64, 64), style="anime", width=64, height=64, steps=2)
+    controlnet = generator.checkpoints.controlnet()[0]
+    again = generator.generate_image("a red fox", **asked)
+    assert (again.images, again.sampling.decoded) == (first.images, ("whole",))
+    assert all(parameter.is_meta for parameter in controlnet.parameters())
+
+
+def test_a_controlnet_that_had_to_go_draws_the_same_when_it_comes_again(weights: BuiltinWeights) -> None:
+    generator = Generator(weights, STYLES, DrawingConfig(device="cpu", text_guard="off"))
+    asked: dict[str, Any] = {"style": "anime", "width": 64, "height": 64, "steps": 2}
+    first = generator.generate_image("a red fox", quarters(64, 64), **asked)
+    generator.checkpoints.release_controlnet()
+    generator.checkpoints.release_controlnet()
+    assert generator.generate_image("a red fox", quarters(64, 64), **asked).images == first.images
+
+
+@pytest.mark.parametrize(("gib", "stays"), [(8, False), (11, False), (11.5, False), (12, True), (22, True)])
+def test_the_controlnet_stays_where_a_drawing_from_words_can_be_decoded_whole_beside_it(
+    gib: float, stays: bool
+) -> None:
+    assert SDXL.leaves_controlnet(1024, 1024, int(gib * GIB)) is stays
+
+
 def test_where_not_even_the_weights_fit_no_size_is_promised(weights: BuiltinWeights) -> None:
     with pytest.raises(InvalidField, match=r"allowed: no size, because the weights alone take 0\.0 GiB"):
         Generator(weights, STYLES, DrawingConfig(device="cpu", vram_gb=0.5)).generate_image("a red fox", style="anime")

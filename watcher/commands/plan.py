@@ -60,7 +60,7 @@ def _table(plans: list[MemoryPlan], available: int) -> Table:
     table = Table(
         title=f"GiB of device memory, half precision, one image at a time; {available / GIB:g} GiB there",
         caption=f"peak: weights and the largest phase, {FRAGMENTED - 1:.0%} for fragments, {CONTEXT / GIB:.1f} GiB for"
-        " CUDA and its workspace; once a reference was drawn with, the ControlNet stays",
+        " CUDA and its workspace; the ControlNet stays there until a drawing without a reference needs its room",
     )
     for column in ("mode", "drawn", "weights", "encode", "denoise", "decode", "in 512s", "in 256s", "peak", "fits"):
         table.add_column(column, justify="left" if column in ("mode", "drawn", "fits") else "right")
