@@ -18,7 +18,8 @@ class Drawing:
     """A finished drawing: encoded pictures and everything a manifest says about them.
 
     cached: the pictures are those of an equal request.  fingerprint: under which they may be remembered, with
-    drawing_warnings, those of the warnings that are about the pictures; None: not at all.
+    drawing_warnings, those of the warnings that are about the pictures; None: not at all.  hindered: an equal request
+    may be drawn better.
     """
 
     branch: str
@@ -28,6 +29,7 @@ class Drawing:
     sampling: SamplingRecord
     nodes: tuple[NodeRecord, ...]
     warnings: tuple[str, ...]
+    hindered: bool = False
     cached: bool = False
     fingerprint: Digest | None = None
     drawing_warnings: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ def finished(
         sampling=_record(state, device=device, dtype=dtype, threads=threads, profile=profile),
         nodes=nodes,
         warnings=state.warnings,
+        hindered=state.hindered,
     )
 
 

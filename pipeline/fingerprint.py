@@ -20,8 +20,8 @@ from store.digest import Digest
 from store.errors import DrawingError
 from store.manifest import ModelsRecord
 
-# goes up when the same facts come to mean other pictures
-_SCHEMA = 1
+# goes up when the same facts come to mean other pictures, or other pictures were remembered than should be
+_SCHEMA = 2
 # decided before they reach the fingerprint, or without a say in any picture
 _NOT_COUNTED = {
     *("default_style", "strength", "controlnet_scale", "controlnet_end", "limits", "device", "threads", "extra_nodes"),

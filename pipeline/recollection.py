@@ -59,8 +59,8 @@ class Recollection:
         """Whether the fingerprint still speaks of what drew: weights may have been replaced meanwhile."""
         if self._fingerprint is None or self._cached:
             return self._fingerprint is not None
-        if set(drawing.sampling.decoded) - {_WHOLE}:
-            # with more memory, or in another precision, it would look a little different
+        if drawing.hindered or set(drawing.sampling.decoded) - {_WHOLE}:
+            # without the fault, with more memory, or in another precision, it would look a little different
             return False
         return self._fingerprints.drew(drawing.models, decided) and self._fingerprints.of(decided) == self._fingerprint
 

@@ -47,6 +47,7 @@ class State:
     pictures: one uint8 array of shape (drawn height, drawn width, 3) per image.
 
     decoded: the rung of every picture that was decoded so far.
+    hindered: something failed that may work the next time, and the pictures or what is said of them would be others.
     candidates: while some pictures are drawn again, the best so far of every image; else empty.
     """
 
@@ -58,6 +59,7 @@ class State:
     warnings: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     decoded: tuple[str, ...] = ()
+    hindered: bool = False
 
     style: Style = _LATER
     prompt: PromptRecord = _LATER

@@ -44,5 +44,5 @@ class ControlNet(BaseNode):
             boxes = find_lettering(np.asarray(state.init_image))
         except DetectorFailed as error:
             warning = f"the text guard could not look at the reference, so lettering in it may be drawn again: {error}"
-            return state.warn(warning), edges, {"blanked": [], "error": str(error)}
+            return replace(state.warn(warning), hindered=True), edges, {"blanked": [], "error": str(error)}
         return state, blank(edges, boxes), {"blanked": [box.detail() for box in boxes]}

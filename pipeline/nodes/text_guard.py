@@ -82,7 +82,7 @@ def _kept(state: State, policy: str, best: tuple[Candidate, ...]) -> Done:
 
 
 def _unseen(state: State, policy: str, error: DetectorFailed) -> Done:
-    warned = state.warn(f"the text guard could not look at the pictures: {error}")
+    warned = replace(state.warn(f"the text guard could not look at the pictures: {error}"), hindered=True)
     detail: dict[str, JsonValue] = {"policy": policy, "decision": "not looked at", "error": str(error)}
     if not state.candidates:
         return Done(state=warned, detail=detail)

@@ -181,7 +181,8 @@ def test_a_detector_that_breaks_fails_no_drawing(policy: str, monkeypatch: pytes
     state = given(lettered(0), lettered(1), redraws_left=2)
     outcome = guarded(policy, state)
     assert isinstance(outcome, Done)
-    assert outcome.state == state.warn("the text guard could not look at the pictures: out of order")
+    warned = state.warn("the text guard could not look at the pictures: out of order")
+    assert outcome.state == replace(warned, hindered=True)
     assert outcome.detail == {"policy": policy, "decision": "not looked at", "error": "out of order"}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from pipeline.builtin.weights import STYLE_CHANGES, BuiltinWeights
 from pipeline.config import DrawingConfig
 from pipeline.generator import Generator
+from pipeline.lettering import Box, DetectorFailed
+from pipeline.nodes import controlnet, text_guard
 from pipeline.progress import Progress
 from pipeline.reference import ReferenceImage
 from pipeline.styles import load_styles
@@ -28,8 +31,25 @@ def generator(builtin_cache: Path) -> Generator:
     return Generator(BuiltinWeights(builtin_cache), load_styles(builtin=STYLE_CHANGES), config)
 
 
+class DetectorBreaksOnce:
+    """Fails at its first look, and finds no lettering from then on."""
+
+    def __init__(self) -> None:
+        self._works = False
+
+    def __call__(self, picture: Any) -> tuple[Box, ...]:
+        if not self._works:
+            self._works = True
+            raise DetectorFailed("out of order")
+        return ()
+
+
 @pytest.fixture
 def house(generator: Generator) -> House:
+    return house_of(generator)
+
+
+def house_of(generator: Generator) -> House:
     bucket = MemoryBucket()
 
     def draw(request: Any, reference: ReferenceImage | None, *, seed: int, progress: Progress) -> Any:
@@ -116,6 +136,21 @@ def test_the_repeat_of_a_repeat_is_answered_as_well_after_the_first_result_is_go
     ask(house, "second")
     house.outgoing.delete("results/first.json")
     assert ask(house, "third").cached
+
+
+@pytest.mark.parametrize("node", [controlnet, text_guard], ids=["at the reference", "at the pictures"])
+def test_what_was_drawn_while_the_detector_was_out_of_order_is_not_remembered(
+    node: ModuleType, builtin_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in (controlnet, text_guard):
+        monkeypatch.setattr(one, "find_lettering", lambda picture: ())
+    monkeypatch.setattr(node, "find_lettering", DetectorBreaksOnce())
+    config = DrawingConfig(device="cpu", threads=1, text_guard="retry")
+    house = house_of(Generator(BuiltinWeights(builtin_cache), load_styles(builtin=STYLE_CHANGES), config))
+    house.incoming.put("r.png", picture("red", (64, 64)))
+    first, again, third = (ask(house, name, steps=2, reference_image="r.png") for name in "abc")
+    assert (first.cached, again.cached, third.cached) == (False, False, True)
+    assert [("could not look" in " ".join(result.warnings)) for result in (first, again, third)] == [True, False, False]
 
 
 def test_warnings_of_the_request_are_its_own(house: House) -> None:
