@@ -1,7 +1,6 @@
 """What is on the GPU: one checkpoint at a time, the VAE for good, and the ControlNet while there is room for it."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,22 +10,18 @@ from pydantic import JsonValue
 
 from pipeline.accelerator import Accelerator, accelerator_of
 from pipeline.clock import Clock
-from pipeline.descriptions import digest_of_descriptions
+from pipeline.described import Described, KnownCheckpoints
 from pipeline.device import Device
 from pipeline.embeddings import RecentEmbeddings
 from pipeline.host_tier import HostTier
-from pipeline.loading import load_controlnet, load_vae, load_words_and_schedule, silence_libraries
-from pipeline.parts import Part, parts_of
+from pipeline.loading import load_controlnet, load_vae, silence_libraries
 from pipeline.profile import Profile
 from pipeline.shared_model import SharedModel
 from pipeline.slots import Slots
 from pipeline.styles import Style, Styles
-from pipeline.weights import Located, Weights, locate
+from pipeline.weights import Weights
 from store.digest import Digest
 from store.manifest import WeightsRecord
-
-# tokenizers of so many checkpoints, some megabytes each
-_DESCRIBED = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +51,6 @@ class Swap:
             "memory_before": self.memory_before,
             "memory_after": self.memory_after,
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Described:
-    parts: tuple[Part, ...]
-    words_and_schedule: dict[str, Any]
-    record: WeightsRecord
-    reader: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +85,12 @@ class CheckpointCache:
         silence_libraries()
         self.device = device
         self.embeddings = RecentEmbeddings()
-        self._weights = weights
         self._clock = clock
         self._on_swap = on_swap
         accelerator = accelerator or accelerator_of(device)
         self._slots = Slots(device, accelerator, HostTier(host_cache_bytes, device.dtype, accelerator), profile)
-        self._known: OrderedDict[Hashable, _Described] = OrderedDict()
-        self._resident: tuple[str, _Described] | None = None
+        self._known = KnownCheckpoints(weights)
+        self._resident: tuple[str, Described] | None = None
         self._begun = _Begun(seconds=0.0, memory_before=0)
         self._vae = SharedModel(partial(weights.vae, styles.vae), partial(load_vae, device=device, profile=profile))
         self._controlnet = SharedModel(
@@ -130,7 +116,7 @@ class CheckpointCache:
         is copied again when it is wanted.
         """
         started, before = self._clock.monotonic(), self.device.memory()
-        described = self._describe(locate(self._weights, style))
+        described = self._known.described(style)
         models = self._slots.begin(described.parts)
         self._resident = style.name, described
         self._begun = _Begun(seconds=self._clock.monotonic() - started, memory_before=before)
@@ -164,20 +150,3 @@ class CheckpointCache:
         """Free the device of the checkpoint; its weights on disk are the truth, so nothing is copied back."""
         self._resident = None
         self._slots.forget()
-
-    def _describe(self, located: Located) -> _Described:
-        descriptions = digest_of_descriptions(located)
-        key = (located.path, located.config, located.variant, located.record.sha256, descriptions)
-        if key not in self._known:
-            parts = parts_of(located)
-            encoders = [part.identity for part in parts if part.name != "unet"]
-            self._known[key] = _Described(
-                parts=parts,
-                words_and_schedule=load_words_and_schedule(located),
-                record=located.record,
-                reader=Digest.of(" ".join([*encoders, descriptions]).encode()),
-            )
-        self._known.move_to_end(key)
-        while len(self._known) > _DESCRIBED:
-            self._known.popitem(last=False)
-        return self._known[key]

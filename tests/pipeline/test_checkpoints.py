@@ -27,13 +27,13 @@ from pipeline.checkpoints import Checkpoint, CheckpointCache
 from pipeline.config import DrawingConfig
 from pipeline.device import Device
 from pipeline.generator import Generator
-from pipeline.parts import Part
+from pipeline.parts import Part, parts_of
 from pipeline.pipes import make_pipe, make_scheduler
 from pipeline.progress import Progress
 from pipeline.request import GenerationRequest
 from pipeline.staging import Pairs
 from pipeline.styles import Style, load_styles
-from pipeline.weights import local_checkpoint
+from pipeline.weights import Located, local_checkpoint
 from store.errors import CheckpointBroken, CheckpointMissing, CheckpointReplaced, OutOfMemory, SettingsInvalid
 from tests.clock import FakeClock
 from tests.pipeline.samples import quarters
@@ -125,6 +125,16 @@ class TheDiskGoesAway(SameMemory):
     def copy(self, pairs: Pairs) -> None:
         super().copy(pairs)
         self._monkeypatch.setattr("pipeline.weights._stamp", no_disk)
+
+
+class PulledAtARevision(BuiltinWeights):
+    """The same bytes, first under one revision and later under another."""
+
+    revision = "a" * 40
+
+    def checkpoint(self, style: Style) -> Located:
+        located = super().checkpoint(style)
+        return replace(located, record=located.record.model_copy(update={"revision": self.revision}))
 
 
 class OutOfMemoryInTheMiddle(Progress):
@@ -441,6 +451,37 @@ def test_a_checkpoint_replaced_on_disk_is_recorded_as_what_it_is_now(weights: Bu
     assert (mine / UNET_FILE).stat().st_size == size
     cache.bring(REALISTIC)
     assert cache.bring(style)[0].record.sha256 != before.sha256
+
+
+def test_the_same_bytes_at_another_revision_are_recorded_at_that_one_and_not_copied(builtin_cache: Path) -> None:
+    weights = PulledAtARevision(builtin_cache)
+    cache = new_cache(weights)
+    cache.bring(ANIME)
+    weights.revision = "b" * 40
+    checkpoint, swap = cache.bring(ANIME)
+    assert (checkpoint.record.revision, swap.seconds) == ("b" * 40, 0)
+
+
+@pytest.mark.parametrize("changed", ["weights", "description"])
+def test_a_checkpoint_replaced_between_its_record_and_its_parts_is_not_drawn_under_that_record(
+    changed: str, weights: BuiltinWeights, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replaced_meanwhile(located: Located) -> Any:
+        if changed == "weights":
+            change_unet(mine)
+        else:
+            edit(mine / "scheduler/scheduler_config.json", prediction_type="v_prediction")
+        return parts_of(located)
+
+    style = replace_style(ANIME, name="mine", checkpoint=str(mine))
+    cache = new_cache(weights)
+    cache.bring(ANIME)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.described.parts_of", replaced_meanwhile)
+        with pytest.raises(CheckpointReplaced, match="mine: a file was replaced while it was looked at"):
+            cache.bring(style)
+    assert cache.resident == "anime"
+    assert cache.bring(style)[0].record == local_checkpoint(style, str(mine)).record
 
 
 def test_the_error_of_a_drawing_without_memory_holds_none_of_it(weights: BuiltinWeights) -> None:
