@@ -23,9 +23,9 @@ class Waiting:
 class Choice:
     """Who is next, and why.
 
-    alone: only requests of one checkpoint wait.  loaded: its checkpoint is on the device.  not_loaded: nobody waits
-    for the one that is.  run_over: that one has been drawn with as often in a row as others may be made to wait for.
-    overdue: somebody has waited for too long.
+    alone: only requests of one checkpoint wait.  loaded: its checkpoint had the last turn, so it should be on the
+    device.  not_loaded: nobody waits for the one that should.  run_over: that one has been drawn with as often in a row
+    as others may be made to wait for.  overdue: somebody has waited for too long.
     """
 
     waiting: Waiting
@@ -43,6 +43,10 @@ class TurnPolicy:
     drawing.  So with N checkpoints, a drawing of g and a swap of s seconds, whoever is the k-th of its checkpoint
     waits at most  v x ((N - 1) x (2 x quantum x g + s) + s) + k x g  with  v = k / quantum, rounded up, and for what is
     being drawn when it comes.
+
+    What is loaded is a guess: the checkpoint of the last turn, though that may have failed or been cancelled before its
+    checkpoint was there.  The order of turns, and so how many others pass before somebody, depends on no failure; each
+    turn that failed costs at most one swap more than if it had not.
 
     Not safe to use from several threads; no clock, no threads of its own.
     """

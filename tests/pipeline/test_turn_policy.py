@@ -1,7 +1,7 @@
 """Few swaps, and nobody waits for longer than is promised, whoever else comes."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -35,7 +35,9 @@ class Device:
         self._swap = swap
         self._loaded = ""
 
-    def draw(self, arrivals: list[tuple[float, str]]) -> list[Drawn]:
+    def draw(self, arrivals: list[tuple[float, str]], failing: Mapping[int, bool] | None = None) -> list[Drawn]:
+        """failing: which turns fail while their checkpoint is brought, and whether that leaves the device empty."""
+        failing = failing or {}
         now, waiting, drawn = 0.0, list[tuple[Waiting, int]](), list[Drawn]()
         coming = sorted(arrivals)
         while coming or waiting:
@@ -49,11 +51,11 @@ class Device:
             self.policy.passed(choice)
             (entry,) = [entry for entry in waiting if entry[0] is choice.waiting]
             waiting.remove(entry)
-            checkpoint = str(choice.waiting.checkpoint)
+            checkpoint, turn = str(choice.waiting.checkpoint), len(drawn)
             if checkpoint != self._loaded:
                 self.swaps += 1
                 now += self._swap
-                self._loaded = checkpoint
+                self._loaded = ("" if failing[turn] else self._loaded) if turn in failing else checkpoint
             drawn.append(
                 Drawn(checkpoint=checkpoint, came=choice.waiting.since, began=now, ahead=entry[1], reason=choice.reason)
             )
@@ -116,6 +118,19 @@ def test_nobody_waits_for_longer_than_is_promised(
     checkpoints = len({checkpoint for _, checkpoint in arrivals})
     for one in Device(quantum, swap, patience).draw(arrivals):
         assert one.began - one.came <= bound(one, checkpoints, quantum, swap) + DRAWING + 1e-6
+
+
+@given(
+    names=st.text("abcd", min_size=1, max_size=60),
+    failing=st.dictionaries(st.integers(0, 59), st.booleans()),
+    quantum=st.integers(1, 4),
+)
+def test_a_turn_that_fails_changes_no_order_and_costs_at_most_one_swap_more(
+    names: str, failing: dict[int, bool], quantum: int
+) -> None:
+    well, badly = Device(quantum, 1.0, patience=1e9), Device(quantum, 1.0, patience=1e9)
+    assert told(badly.draw(letters(*names), failing)) == told(well.draw(letters(*names)))
+    assert badly.swaps <= well.swaps + len([turn for turn in failing if turn < len(names)])
 
 
 def flood(period: float) -> Iterator[tuple[float, str]]:
