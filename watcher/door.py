@@ -79,6 +79,8 @@ class Door:
         self._patience = patience
         self._busy_seconds = busy_seconds
         self._waits = Waits(lane.inbox.versions, clock)
+        # those that another worker had at the last look, where each look asks anew
+        self._busy: set[str] = set()
         self._is_closed = False
         self.barred: str | None = None
 
@@ -101,9 +103,7 @@ class Door:
 
     def attend(self, name: str) -> Outcome:
         """Act on one look at a request that is not in hand."""
-        if self.barred is not None and not self._inbox.has_result(request_id(name)):
-            return Pending(name=shown(name), reason=self.barred, seconds=_FAULT_SECONDS)
-        if waiting := self._waits.still(name):
+        if waiting := self.waiting(name):
             return waiting
         look, versions = self._look(name), None
         if isinstance(look, Later) and look.watched:
@@ -118,14 +118,28 @@ class Door:
         except Exception as error:
             return self._act(name, _after(error, name))
 
+    def waiting(self, name: str) -> Pending | None:
+        """Why a request still cannot be claimed, by what earlier looks said of it; None if it is worth attending to."""
+        if self.barred is not None and not self._inbox.has_result(request_id(name)):
+            return Pending(name=shown(name), reason=self.barred, seconds=_FAULT_SECONDS)
+        if waiting := self._waits.still(name):
+            return waiting
+        if name in self._busy:
+            if isinstance(self._look(name), Busy):
+                return self._wait_for_another(name)
+            self._busy.discard(name)
+        return None
+
     def retain(self, present: Collection[str]) -> None:
         """Drop what is remembered of requests that are gone."""
         self._waits.retain(present)
+        self._busy.intersection_update(present)
         self._window.withdraw(self._lane.name, lambda name: name not in present)
 
     def forget(self, name: str) -> None:
         """Drop what is remembered of a request that others look after, or that is gone."""
         self._waits.forget(name)
+        self._busy.discard(name)
         self._window.withdraw(self._lane.name, lambda alone: alone == name)
 
     def reopen(self, name: str) -> None:
@@ -161,6 +175,7 @@ class Door:
     def _wait_for_another(self, name: str) -> Pending:
         reason = "another worker draws it"
         if self._busy_seconds == float("inf"):
+            self._busy.add(name)
             return Pending(name=shown(name), reason=reason, seconds=self._busy_seconds)
         return self._waits.begin(name, Later(reason=reason, seconds=self._busy_seconds))
 

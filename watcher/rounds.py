@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -201,11 +201,26 @@ class Rounds:
         if self._found.cancels:
             yield from (name for name in names if request_id(name) in self._found.cancels)
         rest = [name for name in names if request_id(name) not in self._found.cancels]
-        yield from rest if self._lookahead is None else self._lookahead.arrange(rest)
+        if self._lookahead is None or self._door.is_full():
+            yield from rest
+        else:
+            yield from self._lookahead.arrange(self._claimable(rest))
+
+    def _claimable(self, names: Iterable[str]) -> Iterator[str]:
+        """Those that may be claimed now; the others are waited for, and take nobody's place."""
+        for name in names:
+            waiting = self._door.waiting(name)
+            if waiting is None:
+                yield name
+            else:
+                self._pending[name] = waiting
 
     def _attend(self, name: str) -> bool:
         """True if the request was started."""
-        match self._door.attend(name):
+        outcome = self._door.attend(name)
+        if self._lookahead is not None and not isinstance(outcome, Started | NoSlot):
+            self._lookahead.skipped(name)
+        match outcome:
             case Started():
                 if self._lookahead is not None:
                     self._lookahead.started(name)

@@ -1,6 +1,7 @@
 """Requests of one checkpoint are claimed one behind the other, within a bound; a glance decides nothing else."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,8 +32,8 @@ class Peeks:
         return None if name[0] == "-" else name[0]
 
 
-def ahead(quantum: int = 2, peek: Peeks | None = None) -> Lookahead:
-    return Lookahead(peek or Peeks(), lambda: quantum, FakeClock())
+def ahead(quantum: int = 2, peek: Peeks | None = None, clock: FakeClock | None = None) -> Lookahead:
+    return Lookahead(peek or Peeks(), lambda: quantum, clock or FakeClock())
 
 
 def claimed(lookahead: Lookahead, names: list[str]) -> list[str]:
@@ -116,9 +117,36 @@ def test_what_is_gone_since_the_scan_counts_in_no_run() -> None:
     assert list(Lookahead(peek, lambda: 2, FakeClock()).arrange(named("aarar"))) == ["a1", "a3", "r2", "r4", "a0"]
 
 
-def test_the_rounds_claim_run_by_run() -> None:
-    house = build()
-    put(house, *"arsars")
+def test_no_more_names_are_asked_for_than_are_looked_at() -> None:
+    names = iter(named("ar" * 50))
+    next(ahead().arrange(names))
+    assert next(names) == "a64"
+
+
+def test_what_could_not_be_claimed_counts_in_no_run() -> None:
+    lookahead = ahead()
+    order = []
+    for name in lookahead.arrange(named("rarara")):
+        order.append(name)
+        if name == "r0":
+            lookahead.skipped(name)
+    assert order == ["r0", "a1", "a3", "a5", "r2", "r4"]
+
+
+def test_who_could_not_be_claimed_is_not_overdue_when_it_can() -> None:
+    lookahead = ahead(2, clock=(clock := FakeClock()))
+    arranged = lookahead.arrange(["r0", "a1", "a2"])
+    assert next(arranged) == "r0"
+    lookahead.skipped("r0")
+    assert next(arranged) == "a1"
+    lookahead.started("a1")
+    clock.advance(100)
+    assert claimed(lookahead, ["a2"]) == ["a2"]
+    assert claimed(lookahead, ["r0", "a3", "a4", "a5", "a6"]) == ["a3", "a4", "a5", "r0", "a6"]
+
+
+def drain(house: House) -> list[str]:
+    """The styles in the order in which they were drawn, one at a time, in runs of at least two."""
     lookahead = Lookahead(checkpoint_peek(house.inbox, STYLES), lambda: 2, house.clock)
     rounds = Rounds(
         house.lane, Window(1, house.bell.ring), house.bell, house.clock,
@@ -126,9 +154,43 @@ def test_the_rounds_claim_run_by_run() -> None:
     )  # fmt: skip
     rounds.drain()
     pen: Any = house.service.draw
-    assert [request.style for request in pen.drawn] == [
+    return [request.style for request in pen.drawn]
+
+
+def test_the_rounds_claim_run_by_run() -> None:
+    house = build()
+    put(house, *"arsars")
+    assert drain(house) == [
         *("anime", "anime", "ultra_realistic", "ultra_realistic", "semi_realistic", "semi_realistic")
     ]
+
+
+def held_by_another_worker(house: House, name: str) -> None:
+    house.drop(name, request_bytes(style="ultra_realistic"))
+    assert house.claims.win(name.removesuffix(".json"), 1)
+
+
+def without_its_reference(house: House, name: str) -> None:
+    house.drop(name, request_bytes(style="ultra_realistic", reference_image="nowhere.png"))
+
+
+@pytest.mark.parametrize("keep_out", [held_by_another_worker, without_its_reference])
+def test_runs_form_behind_a_hundred_requests_that_cannot_be_claimed(keep_out: Callable[[House, str], None]) -> None:
+    house = build()
+    for index in range(100):
+        keep_out(house, f"00-{index:03}.json")
+    put(house, *"arararar")
+    assert drain(house) == ["anime"] * 4 + ["ultra_realistic"] * 4
+    assert len(house.inbox.scan().requests) == 100
+
+
+def test_what_a_dead_worker_held_is_claimed_once_its_lease_is_over() -> None:
+    house = build()
+    held_by_another_worker(house, "00-held.json")
+    put(house, *"ar")
+    assert drain(house) == ["anime", "ultra_realistic"]
+    house.clock.advance(100)
+    assert drain(house)[2:] == ["ultra_realistic"]
 
 
 @pytest.mark.parametrize(
