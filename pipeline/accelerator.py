@@ -1,6 +1,8 @@
 """The seam to the device: memory it copies from fastest, and copies beside the drawing."""
 
 import logging
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 import torch
@@ -22,7 +24,7 @@ class Accelerator(Protocol):
         """Begin to copy the second of each pair into the first; the device finishes it behind what it draws now."""
 
     def wait(self) -> None:
-        """Return when all that was begun has arrived."""
+        """Return when all that was begun has arrived; raises, once, what kept some of it from arriving."""
 
 
 class SameMemory:
@@ -42,12 +44,17 @@ class SameMemory:
 
 
 class Cuda:
-    """NVIDIA's: page-locked buffers, and a stream of its own for copies (CUDA C++ Programming Guide, 3.2.8)."""
+    """NVIDIA's: page-locked buffers, and a stream of its own for copies (CUDA C++ Programming Guide, 3.2.8).
+
+    What lies in plain memory is read by threads, and handed to that stream by a thread of its own.
+    """
 
     def __init__(self, device: Device) -> None:
         self._device = device.name
         self._stream: Any = torch.cuda.Stream(device.name)  # type: ignore[no-untyped-call]
         self._stages = Stages(self)
+        self._porter = ThreadPoolExecutor(1, thread_name_prefix="copies")
+        self._on_the_way: list[Future[None]] = []
 
     def buffer(self, size: int) -> Tensor:
         """Page-locked memory, or plain memory where the system has no more of it to lock."""
@@ -64,12 +71,23 @@ class Cuda:
         with torch.cuda.stream(self._stream):
             for target, source in locked:
                 target.copy_(source, non_blocking=True)
-            self._stages.copy([pair for pair in pairs if not pair[1].is_pinned()])
+        if plain := [pair for pair in pairs if not pair[1].is_pinned()]:
+            # torch has both modes by thread
+            modes = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+            self._on_the_way.append(self._porter.submit(self._carry, plain, *modes))
+
+    def _carry(self, pairs: Pairs, grad: bool, inference: bool) -> None:
+        with torch.inference_mode(inference), torch.set_grad_enabled(grad), torch.cuda.stream(self._stream):
+            self._stages.copy(pairs)
 
     def wait(self) -> None:
         """Hold the drawing's stream and this thread until the stream of copies is empty."""
+        carried, self._on_the_way = self._on_the_way, []
+        futures.wait(carried)
         torch.cuda.current_stream(self._device).wait_stream(self._stream)
         self._stream.synchronize()
+        for one in carried:
+            one.result()
 
     def arrival(self) -> Mark:
         """A mark behind what the stream of copies was given so far."""

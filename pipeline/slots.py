@@ -1,5 +1,6 @@
 """The models of one checkpoint on the device: text encoders first, the UNet while the prompt is read."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -75,15 +76,17 @@ class Slots:
 
     def _abandon(self) -> None:
         """Let go of what was begun; nobody will see whether it is what it should be."""
-        self._accelerator.wait()
+        # what kept it from arriving is no fault of what is wanted now
+        with contextlib.suppress(Exception):
+            self._accelerator.wait()
         self._coming = []
         self._tier.drop_unconfirmed()
 
     def _arrive(self) -> None:
         if not self._coming:
             return
-        self._accelerator.wait()
         try:
+            self._accelerator.wait()
             for one in self._coming:
                 _require_untouched(one)
                 self._tier.confirm(one.part.identity)

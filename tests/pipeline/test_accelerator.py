@@ -1,5 +1,6 @@
 """How weights come to a GPU, played by fakes that note the order: none of this has met a real one."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -66,6 +67,25 @@ class Locked(Tensor):
         return True
 
 
+class SlowDisk:
+    """Stands for stages whose files have not been read yet."""
+
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self.has_read = self.inference = False
+
+    def copy(self, pairs: object) -> None:
+        assert self.ready.wait(timeout=60)
+        self.has_read, self.inference = True, torch.is_inference_mode_enabled()
+
+
+class DiskGoesAway:
+    """Stands for stages whose files cannot be read any more."""
+
+    def copy(self, pairs: object) -> None:
+        raise OSError(5, "Input/output error")
+
+
 class NoMoreToLock:
     """The system refuses to lock another page."""
 
@@ -102,10 +122,35 @@ def test_copies_wait_for_the_drawing_that_uses_the_old_weights_and_run_beside_wh
     way.copy(
         [(OnTheGpu(torch.zeros(4).half(), story), locked), (OnTheGpu(torch.zeros(4).half(), story), torch.ones(4))]
     )
+    way.wait()
     assert story == [
-        *("copies waits for drawing", "within copies:", "locked beside the drawing", "staged beside the drawing"),
-        *("we wait for copies", "end"),
+        *("copies waits for drawing", "within copies:", "locked beside the drawing", "end"),
+        *("within copies:", "staged beside the drawing", "we wait for copies", "end"),
+        *("drawing waits for copies", "we wait for copies"),
     ]
+
+
+def test_the_drawing_goes_on_while_files_are_read(story: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    way, disk = Cuda(GPU), SlowDisk()
+    monkeypatch.setattr(way, "_stages", disk)
+    with torch.inference_mode():
+        way.copy([(torch.zeros(1), torch.ones(1))])
+    assert not disk.has_read
+    disk.ready.set()
+    way.wait()
+    assert disk.has_read
+    assert disk.inference
+
+
+def test_a_disk_that_fails_meanwhile_is_told_once_to_whoever_waits(
+    story: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = Cuda(GPU)
+    monkeypatch.setattr(way, "_stages", DiskGoesAway())
+    way.copy([(torch.zeros(1), torch.ones(1))])
+    with pytest.raises(OSError, match="Input/output error"):
+        way.wait()
+    way.wait()
 
 
 def test_nothing_is_drawn_before_all_copies_have_arrived(story: list[str]) -> None:

@@ -88,6 +88,18 @@ class CopyBreaksOff(SameMemory):
         super().copy(pairs)
 
 
+class TheLastFileIsUnreadable(SameMemory):
+    """Files are read beside the drawing, and whoever waits for the UNet's hears that one could not be."""
+
+    def __init__(self) -> None:
+        self.fails = False
+
+    def wait(self) -> None:
+        if self.fails:
+            self.fails = False
+            raise OSError(5, "Input/output error")
+
+
 class SomebodyReplacesTheFile(SameMemory):
     """While the weights are copied, a file is written anew."""
 
@@ -227,6 +239,21 @@ def test_a_copy_that_breaks_off_is_made_again_before_anything_is_drawn(weights: 
             assert cache.resident is None
         assert same(values(cache.bring(ANIME)[0]), expected["anime"])
         assert same(values(cache.bring(REALISTIC)[0]), expected["ultra_realistic"])
+
+
+def test_weights_that_could_not_be_read_are_told_to_whoever_wants_them_and_to_nobody_else(
+    weights: BuiltinWeights,
+) -> None:
+    expected = values(new_cache(weights).bring(REALISTIC)[0])
+    cache = new_cache(weights, accelerator=(way := TheLastFileIsUnreadable()), host_cache_bytes=0)
+    cache.begin(ANIME)
+    way.fails = True
+    with pytest.raises(OSError, match="Input/output error"):
+        cache.finish()
+    assert cache.resident is None
+    cache.begin(ANIME)
+    way.fails = True
+    assert same(values(cache.bring(REALISTIC)[0]), expected)
 
 
 def test_a_drawing_that_fails_while_its_unet_comes_leaves_it_to_be_copied_again(weights: BuiltinWeights) -> None:
