@@ -37,6 +37,8 @@ from watcher.hall import Hall, configured_styles, configured_weights
 from watcher.settings import Settings
 
 REFERENCE = "reference.png"
+# what every style is drawn at, whatever the built-in checkpoints draw best, so that figures can be compared
+DRAWN: dict[str, Any] = {"native_size": 256, "steps": 12}
 _SHUFFLED = 20261126
 _STRENGTH, _CONTROLNET_SCALE, _CANNY = 0.6, 0.6, (100, 200)
 Figures = dict[str, Any]

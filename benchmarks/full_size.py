@@ -16,7 +16,7 @@ from diffusers import (
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from pipeline.builtin import architecture
-from pipeline.builtin.vocabulary import make_tokenizer
+from pipeline.builtin.vocabulary import make_tokenizer, words_of
 from pipeline.lock import Lock, LockedFile, LockedRepository, place_of, write_lock
 from pipeline.styles import HubRepository, load_styles
 from pipeline.weights import digest_of_file
@@ -38,14 +38,26 @@ class Shape:
     text_encoder_2: Mapping[str, Any]
 
 
+_SMALL = architecture.Shape(
+    size=256, vae_channels=(16, 32, 64, 64), unet_channels=(32, 64, 96), text_width=64, text_layers=2
+)
+_SMALL_VAE = {**architecture.vae(_SMALL), "scaling_factor": 0.13025}
+# of stabilityai/stable-diffusion-xl-base-1.0
+_SCHEDULER: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "timestep_spacing": "leading",
+    "steps_offset": 1,
+}
 TOY = Shape(
-    native_size=architecture.NATIVE_SIZE,
+    native_size=_SMALL.size,
     vocabulary=None,
-    unet=architecture.UNET,
-    controlnet=architecture.CONTROLNET,
-    vae=architecture.VAE,
-    text_encoder=architecture.TEXT_ENCODER,
-    text_encoder_2=architecture.TEXT_ENCODER,
+    unet=architecture.unet(_SMALL),
+    controlnet=architecture.controlnet(_SMALL),
+    vae=_SMALL_VAE,
+    text_encoder=architecture.text_encoder(_SMALL),
+    text_encoder_2=architecture.text_encoder(_SMALL),
 )
 # stabilityai/stable-diffusion-xl-base-1.0, the config.json of each part
 _BLOCKS: dict[str, Any] = {
@@ -72,7 +84,7 @@ FULL = Shape(
     },
     controlnet={**_BLOCKS, "conditioning_embedding_out_channels": (16, 32, 96, 256)},
     vae={
-        **architecture.VAE,
+        **_SMALL_VAE,
         "block_out_channels": (128, 256, 512, 512),
         "layers_per_block": 2,
         "norm_num_groups": 32,
@@ -102,8 +114,8 @@ MEDIUM = replace(
     native_size=64,
     vocabulary=None,
     unet={**FULL.unet, "transformer_layers_per_block": (1, 1, 2)},
-    controlnet=architecture.CONTROLNET,
-    vae=architecture.VAE,
+    controlnet=architecture.controlnet(_SMALL),
+    vae=_SMALL_VAE,
     text_encoder={**FULL.text_encoder, "num_hidden_layers": 2},
     text_encoder_2={**FULL.text_encoder_2, "num_hidden_layers": 2},
 )
@@ -123,8 +135,8 @@ def write_weights(folder: Path, shape: Shape, device: str) -> None:
 
 
 def _write_checkpoint(folder: Path, shape: Shape, seed: int, device: str) -> None:
-    texts = [text for style in load_styles().styles.values() for text in (style.positive, style.negative)]
-    tokenizer, tokenizer_2 = make_tokenizer(texts), make_tokenizer(texts, pad_token="!")
+    words = words_of(text for style in load_styles().styles.values() for text in (style.positive, style.negative))
+    tokenizer, tokenizer_2 = make_tokenizer(words), make_tokenizer(words, pad_token="!")
     with torch.device("meta"):
         unet = UNet2DConditionModel(**shape.unet)
         encoder = CLIPTextModel(_text_config(shape, shape.text_encoder, tokenizer, "quick_gelu"))
@@ -136,7 +148,7 @@ def _write_checkpoint(folder: Path, shape: Shape, seed: int, device: str) -> Non
         tokenizer=tokenizer,
         tokenizer_2=tokenizer_2,
         unet=_filled(unet, 10 * seed + 3, device),
-        scheduler=EulerDiscreteScheduler(**architecture.SCHEDULER),
+        scheduler=EulerDiscreteScheduler(**_SCHEDULER),
         add_watermarker=False,
     ).save_pretrained(folder)
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from arms import Arm, Figures, PlainLoop, Process, Service, asks, machine, write
+from arms import DRAWN, Arm, Figures, PlainLoop, Process, Service, asks, machine, write
 
 from pipeline.config import DrawingConfig
 from store.manifest import ResultManifest
@@ -73,7 +73,7 @@ def service_arm(settings: Settings, *, only: str | None = None) -> Arm:
         wanted = asks(turn, count, STYLES, references=REFERENCES)
         if only is not None:
             wanted = [replace(ask, style=only) for ask in wanted]
-        return told(service.serve(wanted, steps=12))
+        return told(service.serve(wanted))
 
     return draw
 
@@ -92,7 +92,7 @@ def told(results: Sequence[ResultManifest]) -> Figures:
 def mixed_settings(folder: Path, arguments: argparse.Namespace) -> Settings:
     folder.mkdir()
     drawing = DrawingConfig(threads=arguments.threads, text_guard="off", device=arguments.device)
-    styles = {name: {"steps": 12, "guidance_scale": 5.0} for name in STYLES}
+    styles = {name: {**DRAWN, "guidance_scale": 5.0} for name in STYLES}
     return Settings(
         inbox=f"{folder}/inbox", outbox=f"{folder}/outbox", log_level="ERROR", drawing=drawing, styles=styles
     )

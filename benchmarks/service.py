@@ -11,7 +11,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from arms import Arm, Figures, PlainLoop, Process, Service, asks, machine, write
+from arms import DRAWN, Arm, Figures, PlainLoop, Process, Service, asks, machine, write
 
 from pipeline.config import DrawingConfig
 from watcher.settings import Settings
@@ -61,7 +61,9 @@ def service_arm(settings: Settings) -> Arm:
 
 def _settings(folder: Path, drawing: DrawingConfig) -> Settings:
     folder.mkdir()
-    return Settings(inbox=f"{folder}/inbox", outbox=f"{folder}/outbox", log_level="ERROR", drawing=drawing)
+    return Settings(
+        inbox=f"{folder}/inbox", outbox=f"{folder}/outbox", log_level="ERROR", drawing=drawing, styles={STYLE: DRAWN}
+    )
 
 
 def _arguments() -> argparse.Namespace:

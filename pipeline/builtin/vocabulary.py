@@ -8,14 +8,19 @@ from itertools import pairwise
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
+from pipeline.builtin.architecture import MAX_TOKENS
+
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
-MAX_TOKENS = 77
 _WORD_END = "</w>"
 
 
-def make_tokenizer(texts: Iterable[str], *, pad_token: str = END) -> CLIPTokenizer:
-    """A tokenizer to which each word of the texts is one token, and everything else its bytes."""
-    words = sorted({word for text in texts for word in re.findall(r"[a-z]+", text.lower())})
+def words_of(texts: Iterable[str]) -> list[str]:
+    """The words of the texts, each once, in order."""
+    return sorted({word for text in texts for word in re.findall(r"[a-z]+", text.lower())})
+
+
+def make_tokenizer(words: Iterable[str], *, pad_token: str = END) -> CLIPTokenizer:
+    """A tokenizer to which each of the words is one token, and everything else its bytes."""
     merges = list(_merges(words))
     alphabet = sorted(ByteLevel.alphabet())
     units = [*alphabet, *(unit + _WORD_END for unit in alphabet)]

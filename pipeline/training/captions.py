@@ -13,26 +13,25 @@ from pipeline.styles import load_styles
 
 _DROPPED, _BARE = 0.1, 0.15
 _MOST_WORDS = 200
-_REMEMBERED = 20_000
+_REMEMBERED = 200_000
 
 
 class Captions:
     """Turns words into a positive prompt of a style, or into what guidance compares it with."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+    def __init__(self) -> None:
         self._styles = load_styles()
         self._extractor = KoreanExtractor()
         # pairs of objects come in more kinds than memory has room for
         self.built = functools.lru_cache(maxsize=_REMEMBERED)(self._built)
 
-    def caption(self, words: str, style: str) -> str:
+    def caption(self, words: str, style: str, chance: random.Random) -> str:
         """The prompt to train with: mostly built, sometimes bare, in a tenth the negative one or nothing.
 
         The pipeline draws against the style's negative prompt, so that has to mean "anything".
         """
         positive, negative = self.built(words, style)
-        roll = self._chance.random()
+        roll = chance.random()
         if roll < _DROPPED:
             return negative if roll < _DROPPED / 2 else ""
         return words if roll < _DROPPED + _BARE else positive
@@ -45,7 +44,7 @@ class Captions:
 
 
 def vocabulary_texts(names: Iterable[str]) -> list[str]:
-    """Every text whose words the vocabulary should know whole: names, grounds and the templates of all styles."""
-    captions = Captions(random.Random(0))  # noqa: S311 - chance, not secrecy
+    """What the prompt system makes of these words in all styles, for a vocabulary that knows the styles' own words."""
+    captions = Captions()
     styles = load_styles().styles
     return [text for name in names for style in styles for text in (name, *captions.built(name, style))]

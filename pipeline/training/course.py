@@ -16,6 +16,7 @@ _TOLD_EVERY = 50
 _SAVED_EVERY_SECONDS = 240.0
 _FLOOR = 0.05
 _CLIP = 1.0
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Course:
         self._plan = plan
         self._clock = clock
         self._optimizer = torch.optim.AdamW(
-            self._parameters.values(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-3
+            self._parameters.values(), lr=plan.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True
         )
         self._averages = {name: value.detach().clone().float() for name, value in self._parameters.items()}
         self.step = 0
@@ -74,9 +75,10 @@ class Course:
             state = self._optimizer.state.get(parameter, {})
             tensors[f"now/{name}"] = parameter.data
             tensors[f"ema/{name}"] = self._averages[name]
-            for moment in ("exp_avg", "exp_avg_sq"):
-                if moment in state:
-                    tensors[f"{moment}/{name}"] = state[moment].to(torch.bfloat16)
+            if state:
+                # a style's own parameters have seen a third of the steps
+                tensors[f"seen/{name}"] = state["step"]
+                tensors |= {f"{moment}/{name}": state[moment].to(torch.bfloat16) for moment in _MOMENTS}
         save(self._folder, Snapshot(step=self.step, losses=tuple(self.losses), tensors=tensors))
 
     def _take_step(self, loss_of: Callable[[int], torch.Tensor]) -> None:
@@ -103,17 +105,15 @@ class Course:
         # an average over all steps at first, so that the fresh weights are soon forgotten
         keep = min(self._plan.ema, self.step / (self.step + 9))
         with torch.no_grad():
-            for name, parameter in self._parameters.items():
-                self._averages[name].lerp_(parameter.detach().float(), 1 - keep)
+            averages, now = list(self._averages.values()), [value.detach() for value in self._parameters.values()]
+            torch._foreach_lerp_(averages, now, 1 - keep)
 
     def _resume(self, snapshot: Snapshot) -> None:
         self.step, self.losses = snapshot.step, list(snapshot.losses)
         for name, parameter in self._parameters.items():
             parameter.data.copy_(snapshot.tensors[f"now/{name}"])
             self._averages[name].copy_(snapshot.tensors[f"ema/{name}"])
-            if f"exp_avg/{name}" in snapshot.tensors:
-                self._optimizer.state[parameter] = {
-                    "step": torch.tensor(float(self.step)),
-                    "exp_avg": snapshot.tensors[f"exp_avg/{name}"].to(parameter),
-                    "exp_avg_sq": snapshot.tensors[f"exp_avg_sq/{name}"].to(parameter),
-                }
+            if f"seen/{name}" in snapshot.tensors:
+                moments = {moment: snapshot.tensors[f"{moment}/{name}"].to(parameter) for moment in _MOMENTS}
+                seen = snapshot.tensors[f"seen/{name}"].to(parameter.device)
+                self._optimizer.state[parameter] = {"step": seen, **moments}

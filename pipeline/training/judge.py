@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pipeline.training.loader import Batch
-from pipeline.training.presets import STYLES
+from pipeline.builtin.networks import STYLES
+from pipeline.training.loader import Batch, as_tensor
 
 _WIDTHS = (32, 64, 128, 192, 256)
 
@@ -42,7 +42,7 @@ def _seen(before: int, width: int, stride: int) -> nn.Module:
 
 def judge_loss(judge: Judge, batch: Batch, device: torch.device) -> torch.Tensor:
     """Which objects (any number), and which style (one)."""
-    objects, styles = judge(batch.pictures.to(device))
+    objects, styles = judge(as_tensor(batch.pictures).to(device))
     shown = torch.zeros_like(objects)
     for row, indices in enumerate(batch.shown):
         shown[row, list(indices)] = 1 / len(indices)

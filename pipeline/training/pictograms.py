@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.training.presets import STYLES
+from pipeline.builtin.networks import STYLES
 from store.errors import SettingsInvalid
 
 # the newest ones tried; other releases have other pictures
@@ -31,12 +31,13 @@ _KEYCAP, _VARIANT, _SKIN_TONES = "20e3", "fe0f", frozenset(("1f3fb", "1f3fc", "1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pictogram:
-    """One object: its code points, its name and other words for it, in English and Korean."""
+    """One object: its code points, its name, words that go with it, and other names people have for it."""
 
     code: str
     name: str
     korean: str
     words: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

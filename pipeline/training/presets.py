@@ -3,71 +3,74 @@
 from dataclasses import dataclass
 from typing import Final
 
-# the order of the pictogram sets they are drawn from
-STYLES: Final = ("ultra_realistic", "semi_realistic", "anime")
+from pipeline.builtin.architecture import SHIPPED, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """Sizes of pictures (pixels) and networks (channels), and steps, batches and rates of the three trainings."""
+    """Shape of the networks, and steps, batches and rates of the three trainings.
 
-    size: int
-    vae_channels: tuple[int, ...]
-    unet_channels: tuple[int, ...]
-    text_width: int
-    text_layers: int
+    bank: scenes of each style that the UNets learn from, encoded once. objects: how many objects of the corpus are
+    used, from its beginning. everyday: only everyday things. vae_half_steps: how many of the VAE's steps see pictures
+    of half the side.
+    """
+
+    shape: Shape
     vae_steps: int
+    vae_half_steps: int
     unet_steps: int
     controlnet_steps: int
     vae_batch: int
     batch: int
+    controlnet_batch: int
+    bank: int
     vae_rate: float = 6e-4
     rate: float = 6e-4
     warmup: int = 200
     ema: float = 0.999
     judge_steps: int = 3_000
     objects: int | None = None
+    everyday: bool = False
 
 
 SMOKE: Final = Preset(
-    size=64,
-    vae_channels=(16, 16, 32, 32),
-    unet_channels=(32, 32, 64),
-    text_width=32,
-    text_layers=2,
+    shape=Shape(size=64, vae_channels=(16, 16, 32, 32), unet_channels=(32, 32, 64), text_width=32, text_layers=2),
     vae_steps=4,
+    vae_half_steps=2,
     unet_steps=4,
     controlnet_steps=3,
     vae_batch=2,
     batch=3,
+    controlnet_batch=3,
+    bank=6,
     warmup=2,
     judge_steps=3,
     objects=6,
 )
 CPU: Final = Preset(
-    size=128,
-    vae_channels=(16, 32, 48, 64),
-    unet_channels=(32, 64, 96),
-    text_width=96,
-    text_layers=2,
-    vae_steps=2_000,
-    unet_steps=6_000,
-    controlnet_steps=1_000,
+    shape=SHIPPED,
+    vae_steps=6_300,
+    vae_half_steps=4_500,
+    unet_steps=7_500,
+    controlnet_steps=2_000,
     vae_batch=6,
-    batch=16,
+    batch=64,
+    controlnet_batch=32,
+    bank=6_000,
     rate=1e-3,
+    judge_steps=600,
+    everyday=True,
 )
 GPU: Final = Preset(
-    size=256,
-    vae_channels=(32, 48, 64, 96),
-    unet_channels=(64, 96, 128),
-    text_width=160,
-    text_layers=3,
+    shape=Shape(size=256, vae_channels=(32, 48, 64, 96), unet_channels=(64, 96, 128), text_width=160, text_layers=3),
     vae_steps=6_000,
+    vae_half_steps=0,
     unet_steps=25_000,
     controlnet_steps=5_000,
     vae_batch=32,
     batch=256,
+    controlnet_batch=128,
+    bank=8_000,
     ema=0.9995,
     warmup=500,
 )

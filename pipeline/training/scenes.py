@@ -1,4 +1,4 @@
-"""Pictures to learn from: one object or two, somewhere on a plain ground, and what they show in words."""
+"""Pictures to learn from: one object or two, somewhere on a plain ground."""
 
 import random
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.training.pictograms import Pictogram, Pictograms
+from pipeline.training.pictograms import Pictograms
 
 # named colours of the ground; each is moved a little, so that a word means a range
 GROUNDS: Final = {
@@ -28,20 +28,19 @@ GROUNDS: Final = {
     "brown": (130, 92, 62),
     "black": (24, 24, 28),
 }
-_PAIRS, _NAMED_GROUND, _SYNONYM = 0.2, 0.6, 0.2
+_PAIRS = 0.25
 _ALONE, _BESIDE = (0.62, 0.98), (0.40, 0.52)
 _SHAKE = 12
-_VOWELS = "aeiou"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A picture, RGB, uint8, (size, size, 3); its style, the words for it and which objects it shows."""
+    """A picture, RGB, uint8, (size, size, 3); its style, the objects it shows, by index, and its ground."""
 
     picture: NDArray[np.uint8]
     style: str
-    words: str
     shown: tuple[int, ...]
+    ground: str
 
 
 class Scenes:
@@ -60,11 +59,7 @@ class Scenes:
         picture = Image.new("RGB", (self._size, self._size), self._shaken(GROUNDS[ground]))
         for place, index in enumerate(shown):
             self._lay(picture, style, index, place, count)
-        words = " and ".join(self._named(self._pictograms.objects[index]) for index in shown)
-        # a plain ground goes without saying where it is white
-        if (ground != "white" and self._chance.random() < _NAMED_GROUND) or ground == "black":
-            words += f" on {with_article(ground)} background"
-        return Scene(picture=np.asarray(picture), style=style, words=words, shown=shown)
+        return Scene(picture=np.asarray(picture), style=style, shown=shown, ground=ground)
 
     def _lay(self, picture: Image.Image, style: str, index: int, place: int, count: int) -> None:
         side = round(self._size * self._chance.uniform(*(_ALONE if count == 1 else _BESIDE)))
@@ -76,16 +71,5 @@ class Scenes:
             drawn = drawn.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         picture.paste(drawn, (left, top), drawn)
 
-    def _named(self, pictogram: Pictogram) -> str:
-        name = pictogram.name
-        if pictogram.words and self._chance.random() < _SYNONYM:
-            name = f"{name}, {self._chance.choice(pictogram.words)}"
-        return with_article(name)
-
     def _shaken(self, colour: Sequence[int]) -> tuple[int, ...]:
         return tuple(min(255, max(0, value + self._chance.randint(-_SHAKE, _SHAKE))) for value in colour)
-
-
-def with_article(name: str) -> str:
-    """The name with "a" or "an"."""
-    return f"{'an' if name[:1].lower() in _VOWELS else 'a'} {name}"

@@ -1,25 +1,41 @@
 """The three trainings one after the other: VAE, then UNets with their text encoders, then the ControlNet."""
 
-from collections.abc import Iterator
+import json
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, Final
 
 import torch
+from diffusers import DDPMScheduler
+from torch.nn import functional
 
+from pipeline.builtin.architecture import SCHEDULER
+from pipeline.builtin.networks import STYLES, Networks, make, own_parameters, shared_parameters
+from pipeline.builtin.vocabulary import words_of
 from pipeline.clock import Clock
-from pipeline.training.captions import vocabulary_texts
+from pipeline.training.beginning import begin_controlnet, begin_gently
+from pipeline.training.captions import Captions, vocabulary_texts
 from pipeline.training.course import Course, Plan
 from pipeline.training.judge import Judge, judge_loss
-from pipeline.training.loader import Batch, batches
-from pipeline.training.losses import scaling_factor, unet_loss, vae_loss
-from pipeline.training.networks import Networks, make, own_parameters, shared_parameters
+from pipeline.training.lessons import Bank
+from pipeline.training.loader import Batch, as_tensor, batches
+from pipeline.training.losses import unet_loss, vae_loss
 from pipeline.training.pictograms import Pictograms
-from pipeline.training.presets import STYLES, Preset
+from pipeline.training.presets import Preset
+from pipeline.training.reading import attend_plainly
 from pipeline.training.scenes import GROUNDS
 from pipeline.training.snapshots import load
+from pipeline.training.wording import ASIDES, QUALITIES
+from store.errors import SettingsInvalid
 
+# in the order in which they are to be taken
+COURSES: Final = ("vae", "unet", "controlnet")
 _SEED = 20261126
-_COUNTED = 64
+# scenes of each style in which the spread of latents is measured
+_COUNTED = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +60,14 @@ class School:
         self.pictograms = pictograms
         self._preset = preset
         self._room = room
-        # synonyms are spelt in pieces of these words; whole, they would be half of all text weights
-        names = [entry.name for entry in pictograms.objects]
-        texts = [*names, *GROUNDS, *vocabulary_texts(["an apple and a cat on a plain background"])]
-        self.networks = make(preset, texts, _SEED).to(room.device)
+        self.words: list[str] = self._once("words", lambda: _vocabulary(pictograms))
+        torch.manual_seed(_SEED)
+        self.networks = make(preset.shape, self.words).to(room.device)
+        begin_gently(self.networks.vae)
+        if room.device.type == "cpu":
+            attend_plainly(self.networks)
         self.parameters = _parameters(self.networks)
+        self._noise = DDPMScheduler(**SCHEDULER)
         for course, parameters in self.parameters.items():
             self._recall(course, parameters)
 
@@ -59,8 +78,12 @@ class School:
         scenes = self._scenes(self._preset.vae_batch, "vae", course.step)
 
         def loss_of(step: int) -> torch.Tensor:
+            pictures = as_tensor(next(scenes).pictures)
+            if step < self._preset.vae_half_steps:
+                # most of a VAE can be learnt at half the side, in a third of the time
+                pictures = functional.avg_pool2d(pictures, 2)
             with self._half():
-                return vae_loss(vae, next(scenes).pictures.to(self._room.device))
+                return vae_loss(vae, pictures.to(self._room.device))
 
         course.run(loss_of)
         self._recall("vae", self.parameters["vae"])
@@ -68,48 +91,91 @@ class School:
 
     def train_unet(self) -> Course:
         """Learn to draw what the words say, in three styles."""
-        self.measure_latents()
         course = self._course("unet", self._preset.unet_steps, self._preset.rate)
-        scenes = self._scenes(self._preset.batch, "unet", course.step)
-        course.run(lambda step: self._denoising(next(scenes), step, control=False))
+        course.run(self._denoising(self._preset.batch, control=False))
         self._recall("unet", self.parameters["unet"])
         return course
 
     def train_controlnet(self) -> Course:
         """Learn to follow edges, with all other networks as they are."""
-        self.measure_latents()
-        course = self._course("controlnet", self._preset.controlnet_steps, self._preset.rate / 2)
-        if course.step == 0:
-            _copy_first_half(self.networks)
-        scenes = self._scenes(self._preset.batch, "controlnet", course.step)
-        course.run(lambda step: self._denoising(next(scenes), step, control=True))
+        if not self.has_learnt("controlnet"):
+            begin_controlnet(self.networks)
+        course = self._course("controlnet", self._preset.controlnet_steps, self._preset.rate)
+        course.run(self._denoising(self._preset.controlnet_batch, control=True))
         self._recall("controlnet", self.parameters["controlnet"])
         return course
 
     def train_judge(self, steps: int) -> Judge:
-        """Teach a judge to know the objects and the styles; it is no part of what is shipped."""
+        """Teach a judge to know the objects and the styles; it is no part of what is shipped.
+
+        Raises SettingsInvalid where its time is over before its steps are.
+        """
         judge = Judge(len(self.pictograms.objects)).to(self._room.device)
         self.parameters["judge"] = dict(judge.named_parameters())
         course = self._course("judge", steps, self._preset.rate)
         scenes = self._scenes(self._preset.batch, "judge", course.step)
         course.run(lambda step: judge_loss(judge, next(scenes), self._room.device))
+        if not course.is_over:
+            raise SettingsInvalid(
+                f"the judge has learnt {course.step} of {steps} steps; call again, or give more minutes"
+            )
         self._recall("judge", self.parameters["judge"])
         return judge.eval()
 
-    def _denoising(self, batch: Batch, step: int, *, control: bool) -> torch.Tensor:
-        # a step's noise depends on the step alone, so that a resumed training goes on as one in a single piece
-        chance = torch.Generator().manual_seed(_SEED + step)
-        with self._half():
-            return unet_loss(self.networks, batch, chance, control=control)
+    def has_learnt(self, course: str) -> bool:
+        """Whether there is a snapshot of a course."""
+        return load(self._room.folder / course) is not None
+
+    def measure_latents(self) -> None:
+        """Set the VAE's scaling factor, which brings latents to a standard deviation of one; measured once."""
+        factor = self._once("scaling_factor", self._measured_factor)
+        self.networks.vae.register_to_config(scaling_factor=factor)
+
+    def _measured_factor(self) -> float:
+        return round(1 / float(self._filled(min(_COUNTED, self._preset.bank)).latents().std()), 5)
+
+    def _once(self, what: str, make: Callable[[], Any]) -> Any:
+        """Made by the first call and kept beside the snapshots, which mean nothing with another one."""
+        kept = self._room.folder / f"{what}.json"
+        if not kept.is_file():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(make()))
+        return json.loads(kept.read_text())
+
+    @cached_property
+    def _bank(self) -> Bank:
+        return self._filled(self._preset.bank)
+
+    def _filled(self, count: int) -> Bank:
+        bank = Bank(self.pictograms, self._preset.shape.size, count, _SEED)
+        bank.fill(self.networks.vae.eval(), self._room.device, self._room.processes)
+        return bank
+
+    def _denoising(self, batch: int, *, control: bool) -> Callable[[int], torch.Tensor]:
+        self.measure_latents()
+        captions = Captions()
+
+        def loss_of(step: int) -> torch.Tensor:
+            # what a step sees depends on the step alone, so that a resumed training goes on as one in a single piece
+            seed = _SEED + step
+            chance = random.Random(seed)  # noqa: S311 - chance, not secrecy
+            lesson = self._bank.lesson(step, batch, captions, chance, with_edges=control)
+            with self._half():
+                return unet_loss(self.networks, self._noise, lesson, torch.Generator().manual_seed(seed))
+
+        return loss_of
 
     def _half(self) -> torch.autocast:
         return torch.autocast(self._room.device.type, dtype=torch.bfloat16)
 
     def _scenes(self, batch: int, course: str, step: int) -> Iterator[Batch]:
         seed = _SEED + 1_000 * len(course) + step
-        return batches(self.pictograms, self._preset.size, batch, seed, self._room.processes)
+        return batches(self.pictograms, self._preset.shape.size, batch, seed, self._room.processes)
 
     def _course(self, name: str, steps: int, rate: float) -> Course:
+        for course, parameters in self.parameters.items():
+            for parameter in parameters.values():
+                parameter.requires_grad_(course == name)
         plan = Plan(
             steps=steps, rate=rate, warmup=self._preset.warmup, ema=self._preset.ema, seconds=self._room.seconds
         )
@@ -122,30 +188,24 @@ class School:
             for name, parameter in parameters.items():
                 parameter.data.copy_(snapshot.tensors[f"ema/{name}"])
 
-    def measure_latents(self) -> None:
-        """Set the VAE's scaling factor from some of its latents."""
-        vae = self.networks.vae.eval()
-        scenes = batches(self.pictograms, self._preset.size, 8, _SEED)
-        pictures = torch.cat([next(scenes).pictures for _ in range(_COUNTED // 8)])
-        vae.register_to_config(scaling_factor=round(scaling_factor(vae, pictures.to(self._room.device)), 5))
+
+def _vocabulary(pictograms: Pictograms) -> list[str]:
+    """Words that are one token each; tags are spelt in pieces of them: whole, they would be half of all weights."""
+    names = [name for entry in pictograms.objects for name in (entry.name, *entry.names)]
+    said = [*names, *GROUNDS, *QUALITIES, *ASIDES, "sky"]
+    return words_of([*said, *vocabulary_texts(["an apple and a cat on a plain background"])])
 
 
 def _parameters(networks: Networks) -> dict[str, dict[str, torch.nn.Parameter]]:
     """The parameters of each course, by names that the snapshots keep."""
-    unet = {f"unet/{name}": value for name, value in shared_parameters(networks.unets[STYLES[0]]).items()}
+    drawing: dict[str, torch.nn.Parameter] = {}
+    for name, network in networks.of(STYLES[0]).items():
+        drawing |= {f"{name}/{key}": value for key, value in shared_parameters(network).items()}
     for style in STYLES:
-        unet |= {f"{style}/{name}": value for name, value in own_parameters(networks.unets[style]).items()}
-    for number, encoder in enumerate(networks.text_encoders, start=1):
-        unet |= {f"text{number}/{name}": value for name, value in encoder.named_parameters()}
+        for name, network in networks.of(style).items():
+            drawing |= {f"{style}/{name}/{key}": value for key, value in own_parameters(network).items()}
     return {
         "vae": dict(networks.vae.named_parameters()),
-        "unet": unet,
+        "unet": drawing,
         "controlnet": dict(networks.controlnet.named_parameters()),
     }
-
-
-def _copy_first_half(networks: Networks) -> None:
-    """Begin as the UNet's first half, whose outputs do not count yet (arXiv 2302.05543)."""
-    own = networks.controlnet.state_dict()
-    given = networks.unets[STYLES[0]].state_dict()
-    networks.controlnet.load_state_dict({**own, **{name: given[name] for name in own.keys() & given.keys()}})

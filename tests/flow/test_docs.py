@@ -20,7 +20,8 @@ from watcher.cli import app
 from watcher.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CARD = ROOT / "pipeline" / "builtin" / "trained" / "CARD.md"
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), CARD]
 BLOCK = re.compile(r"^```(\S+)?([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MAKE_TARGETS = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
@@ -110,6 +111,12 @@ def test_every_link_between_the_documents_leads_somewhere() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_card_of_the_built_in_checkpoints_and_the_documents_tell_the_same_size() -> None:
+    size = sum(path.stat().st_size for path in CARD.parent.glob("*.safetensors")) / 1e6
+    for document in (CARD, ROOT / "README.md", ROOT / "docs" / "training.md", ROOT / "docs" / "decisions.md"):
+        assert f"{size:.1f} MB" in document.read_text(), document.name
 
 
 def test_every_field_of_a_request_is_explained() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ def stripes() -> Image.Image:
     for left in range(0, 64, 16):
         picture.paste((0, 0, 0), (left, 0, left + 8, 64))
     return picture
+
+
+def test_the_trained_weights_go_into_the_wheel_with_their_card() -> None:
+    folder = Path(builtin_build.__file__).parent
+    project = tomllib.loads((folder.parents[1] / "pyproject.toml").read_text("utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["pipeline.builtin"]
+    shipped = {path for pattern in patterns for path in folder.glob(pattern)}
+    assert shipped == set((folder / "trained").iterdir())
+    assert {"CARD.md", "about.json", "part-0.safetensors"} <= {path.name for path in shipped}
+    assert sum(path.stat().st_size for path in shipped) < 36_000_000
+    assert max(path.stat().st_size for path in shipped) < 16_000_000
 
 
 @pytest.fixture(scope="module")

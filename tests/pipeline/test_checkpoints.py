@@ -343,10 +343,10 @@ def test_a_description_edited_on_disk_is_read_again(weights: BuiltinWeights, min
     style = replace_style(ANIME, name="mine", checkpoint=str(mine))
     cache = new_cache(weights)
     before, _ = cache.bring(style)
-    edit(mine / "scheduler/scheduler_config.json", prediction_type="v_prediction")
+    edit(mine / "scheduler/scheduler_config.json", prediction_type="epsilon")
     after, _ = cache.bring(style)
-    assert before.parts["scheduler"].config.prediction_type == "epsilon"
-    assert after.parts["scheduler"].config.prediction_type == "v_prediction"
+    assert before.parts["scheduler"].config.prediction_type == "v_prediction"
+    assert after.parts["scheduler"].config.prediction_type == "epsilon"
     assert after.reader != before.reader
 
 
@@ -622,7 +622,7 @@ def edit(file: Path, **changes: Any) -> None:
 
 def widen(checkpoint: Path) -> None:
     """Give a checkpoint a UNet of another width."""
-    config = {**architecture.UNET, "block_out_channels": (32, 64, 128)}
+    config = {**architecture.unet(architecture.SHIPPED), "block_out_channels": (32, 64, 128)}
     UNet2DConditionModel(**config).half().save_pretrained(checkpoint / "unet")
 
 

@@ -264,7 +264,7 @@ def test_every_parameter_is_a_field_of_a_request_and_every_field_of_drawing_a_pa
 
 def test_an_aspect_ratio_is_drawn_at_the_checkpoints_own_size(generator: Generator) -> None:
     drawing = generator.generate_image("a cat", aspect_ratio="21:9", steps=1)
-    assert (drawing.images[0].width, drawing.images[0].height) == (384, 160)
+    assert (drawing.images[0].width, drawing.images[0].height) == (192, 80)
 
 
 @pytest.mark.parametrize(

@@ -77,12 +77,13 @@ def test_with_a_weight_it_is_the_controlnet_it_was_made_of(generator: Generator)
     sparing = generator.checkpoints.controlnet()[0]
     plain = ControlNetModel.from_config(sparing.config)
     plain.load_state_dict(sparing.state_dict())
+    pooled = sparing.config.projection_class_embeddings_input_dim - 6 * sparing.config.addition_time_embed_dim
     given = {
         "sample": torch.ones(1, 4, 8, 8),
         "timestep": torch.tensor(10),
         "encoder_hidden_states": torch.ones(1, 77, sparing.config.cross_attention_dim),
         "controlnet_cond": torch.ones(1, 3, 64, 64),
-        "added_cond_kwargs": {"text_embeds": torch.ones(1, 64), "time_ids": torch.ones(1, 6)},
+        "added_cond_kwargs": {"text_embeds": torch.ones(1, pooled), "time_ids": torch.ones(1, 6)},
         "conditioning_scale": 0.5,
         "return_dict": False,
     }

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from pipeline.builtin.networks import STYLES
 from pipeline.training.pictograms import Pictogram, Pictograms
-from pipeline.training.presets import STYLES
 
 NAMES = ("apple", "orange", "leaf", "river", "grape", "rose")
 SIDE = 64

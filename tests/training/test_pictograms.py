@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pipeline.builtin.networks import STYLES
 from pipeline.training.pictograms import read
-from pipeline.training.presets import STYLES
 from store.errors import SettingsInvalid
 
 SVG = {"body": '<rect width="32" height="32" fill="#00ff00"/>'}

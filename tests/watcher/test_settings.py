@@ -76,7 +76,7 @@ def test_inbox_and_outbox_within_each_other_are_refused(inbox: str, outbox: str)
 def test_a_style_pointed_at_other_weights_keeps_its_own_size() -> None:
     settings = Settings(styles={"anime": {"checkpoint": "mine.safetensors"}})
     styles = configured_styles(settings).styles
-    assert (styles["anime"].native_size, styles["semi_realistic"].native_size) == (1024, 256)
+    assert (styles["anime"].native_size, styles["semi_realistic"].native_size) == (1024, 128)
 
 
 def test_state_that_is_a_link_out_of_the_inbox_is_refused(tmp_path: Path) -> None:
