@@ -34,7 +34,7 @@ PROMPTS = (
     "딸기",
     "비 오는 날의 고양이",
     "a red apple on a light blue background",
-    "a cat and a teacup without handle",
+    "a cat and a cup of coffee",
     "커피 한 잔",
 )
 
