@@ -35,9 +35,7 @@ class Networks:
         """Move every network; the same object."""
         for network in (self.vae, self.controlnet, *(one for style in STYLES for one in self.of(style).values())):
             network.to(device)
-        for style in STYLES[1:]:
-            for name, network in self.of(style).items():
-                _share(self.of(STYLES[0])[name], network)
+        _share_all(self)
         return self
 
 
@@ -60,7 +58,7 @@ def make(shape: Shape, words: Sequence[str]) -> Networks:
     for style in STYLES[1:]:
         for name, network in networks.of(style).items():
             network.load_state_dict(networks.of(STYLES[0])[name].state_dict())
-            _share(networks.of(STYLES[0])[name], network)
+    _share_all(networks)
     return networks
 
 
@@ -72,6 +70,12 @@ def own_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 def shared_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
     """What all styles have in common."""
     return {name: parameter for name, parameter in network.named_parameters() if parameter.dim() > 1}
+
+
+def _share_all(networks: Networks) -> None:
+    for style in STYLES[1:]:
+        for name, network in networks.of(style).items():
+            _share(networks.of(STYLES[0])[name], network)
 
 
 def _share(first: nn.Module, other: nn.Module) -> None:

@@ -27,7 +27,7 @@ from pipeline.training.pictograms import Pictograms
 from pipeline.training.presets import Preset
 from pipeline.training.reading import attend_plainly
 from pipeline.training.scenes import GROUNDS
-from pipeline.training.snapshots import load
+from pipeline.training.snapshots import exists, load
 from pipeline.training.wording import ASIDES, QUALITIES
 from store.errors import SettingsInvalid
 
@@ -124,7 +124,7 @@ class School:
 
     def has_learnt(self, course: str) -> bool:
         """Whether there is a snapshot of a course."""
-        return load(self._room.folder / course) is not None
+        return exists(self._room.folder / course)
 
     def measure_latents(self) -> None:
         """Set the VAE's scaling factor, which brings latents to a standard deviation of one; measured once."""

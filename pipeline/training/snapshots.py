@@ -40,12 +40,21 @@ def save(folder: Path, snapshot: Snapshot) -> None:
 
 def load(folder: Path) -> Snapshot | None:
     """The snapshot in folder; None where there is none."""
-    found = next((place for place in (folder, _beside(folder, "old")) if (place / _STATE).is_file()), None)
+    found = _found(folder)
     if found is None:
         return None
     state: dict[str, Any] = json.loads((found / _STATE).read_text())
     losses = tuple((int(step), float(loss)) for step, loss in state["losses"])
     return Snapshot(step=state["step"], losses=losses, tensors=read_parts(found))
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a snapshot in folder."""
+    return _found(folder) is not None
+
+
+def _found(folder: Path) -> Path | None:
+    return next((place for place in (folder, _beside(folder, "old")) if (place / _STATE).is_file()), None)
 
 
 def _beside(folder: Path, kind: str) -> Path:
