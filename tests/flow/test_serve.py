@@ -82,7 +82,7 @@ def test_a_signal_lets_the_drawing_finish_and_gives_the_rest_back(
 ) -> None:
     with Running(folder, builtin_cache) as process:
         for index in range(6):
-            drop(folder, f"r{index}.json", width=256, height=256, steps=8)
+            drop(folder, f"r{index}.json", width=256, height=256, steps=150)
         until(lambda: is_drawing(folder))
         process.send_signal(number)
         assert process.wait(SECONDS) == 0
@@ -96,7 +96,7 @@ def test_a_signal_lets_the_drawing_finish_and_gives_the_rest_back(
 
 
 def test_a_killed_worker_leaves_a_request_that_the_next_one_finishes(folder: Path, builtin_cache: Path) -> None:
-    drop(folder, "a.json", width=256, height=256, steps=60)
+    drop(folder, "a.json", width=256, height=256, steps=150)
     with Running(folder, builtin_cache) as process:
         until(lambda: is_drawing(folder))
         process.kill()

@@ -221,7 +221,7 @@ def test_two_workers_share_an_inbox_and_one_that_is_killed_loses_nothing(folder:
     with supervised(folder, builtin_cache, "--workers", "2") as process:
         until(lambda: len(running(folder, builtin_cache)) == 2)
         for name in names:
-            drop(folder, f"{name}.json", width=256, height=256, steps=8)
+            drop(folder, f"{name}.json", width=256, height=256, steps=60)
         until(lambda: is_drawing(folder))
         os.kill(running(folder, builtin_cache)[0], signal.SIGKILL)
         until(lambda: len(list((folder / "outbox").glob("results/*.json"))) == len(names))
