@@ -1,13 +1,14 @@
 """Makes the built-in checkpoints of the weights that come with the code."""
 
 from pathlib import Path
+from typing import Final
 
 import torch
 
 from pipeline.builtin.packing import materialise, unpack
 from pipeline.loading import silence_libraries
 
-_TRAINED = Path(__file__).parent / "trained"
+TRAINED: Final = Path(__file__).parent / "trained"
 
 
 def build(folder: Path) -> None:
@@ -17,4 +18,4 @@ def build(folder: Path) -> None:
     """
     silence_libraries()
     with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        materialise(unpack(_TRAINED), folder)
+        materialise(unpack(TRAINED), folder)

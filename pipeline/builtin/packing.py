@@ -32,23 +32,28 @@ def pack(networks: Networks, shape: Shape, words: Sequence[str], folder: Path) -
     if overflown := [name for name, value in kept.items() if not value.isfinite().all()]:
         raise CheckpointBroken(f"{overflown[0]}: a weight is too large for half precision; train again at a lower rate")
     write_parts(kept, folder)
-    about = {"shape": asdict(shape), "scaling_factor": networks.vae.config.scaling_factor, "words": list(words)}
-    (folder / _ABOUT).write_text(json.dumps(about, indent=1) + "\n")
+    said = {"shape": asdict(shape), "scaling_factor": networks.vae.config.scaling_factor, "words": list(words)}
+    (folder / _ABOUT).write_text(json.dumps(said, indent=1) + "\n")
     return sum(value.nbytes for value in kept.values())
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """What lies beside packed weights: the "shape" of the networks, the "scaling_factor" of the VAE, the "words"."""
+    said: dict[str, Any] = json.loads((folder / _ABOUT).read_text())
+    return said
 
 
 def unpack(folder: Path) -> Networks:
     """The networks that `pack` wrote into folder."""
-    about: dict[str, Any] = json.loads((folder / _ABOUT).read_text())
-    shape = _shape(about["shape"])
-    networks = make(shape, about["words"])
+    said = about(folder)
+    networks = make(_shape(said["shape"]), said["words"])
     tensors = read_parts(folder)
     with torch.no_grad():
         for part, values in _parts(networks).items():
             for name, value in values.items():
                 if not _is_shared(part, value):
                     value.copy_(tensors[f"{part}/{name}"])
-    networks.vae.register_to_config(scaling_factor=about["scaling_factor"])
+    networks.vae.register_to_config(scaling_factor=said["scaling_factor"])
     return networks
 
 

@@ -1,4 +1,4 @@
-"""The trainings as commands: fetch, vae, unet, controlnet, pack, evaluate, sheet, curves."""
+"""The trainings as commands: fetch, begin, vae, unet, controlnet, decoder, pack, evaluate, sheet, curves."""
 
 import json
 import logging
@@ -12,17 +12,20 @@ import torch
 import typer
 
 from pipeline.builtin import packing
+from pipeline.builtin.build import TRAINED
 from pipeline.clock import SystemClock
 from pipeline.config import DrawingConfig
 from pipeline.generator import Generator
 from pipeline.loading import silence_libraries
 from pipeline.styles import load_styles
 from pipeline.training import evaluation, pictograms
+from pipeline.training.courses import COURSES, DECODER
 from pipeline.training.curves import curves
 from pipeline.training.evaluation import Evaluation, FolderWeights
 from pipeline.training.everyday import everyday
+from pipeline.training.handed_on import hand_on
 from pipeline.training.presets import PRESETS, Preset
-from pipeline.training.school import COURSES, Room, School
+from pipeline.training.school import Room, School
 from pipeline.training.snapshots import load
 from store.errors import SettingsInvalid
 
@@ -46,6 +49,12 @@ def fetch(folder: Folder = Path("training")) -> None:
 
 
 @app.command()
+def begin(folder: Folder = Path("training"), preset: Named = "further") -> None:
+    """Begin with the weights that are shipped, instead of fresh ones."""
+    hand_on(TRAINED, folder / preset)
+
+
+@app.command()
 def vae(folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minutes = 9.0) -> None:
     """Train the VAE, or go on with it."""
     _school(folder, preset, minutes).train_vae()
@@ -61,6 +70,12 @@ def unet(folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minu
 def controlnet(folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minutes = 9.0) -> None:
     """Train the ControlNet, or go on with it."""
     _school(folder, preset, minutes).train_controlnet()
+
+
+@app.command()
+def decoder(folder: Folder = Path("training"), preset: Named = "gpu", minutes: Minutes = 9.0) -> None:
+    """Train the VAE's decoder alone, for sharper pictures, or go on with it; any time after the VAE."""
+    _school(folder, preset, minutes).train_decoder()
 
 
 @app.command()
@@ -101,7 +116,7 @@ def sheet(path: Path, folder: Folder = Path("training"), preset: Named = "gpu", 
 @app.command(name="curves")
 def draw_curves(path: Path, folder: Folder = Path("training"), preset: Named = "gpu") -> None:
     """Draw the losses of all trainings so far into an SVG file."""
-    courses = {name: load(folder / preset / name) for name in COURSES}
+    courses = {name: load(folder / preset / name) for name in (*COURSES, DECODER)}
     path.write_text(curves({name: snapshot.losses if snapshot else () for name, snapshot in courses.items()}))
 
 

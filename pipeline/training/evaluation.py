@@ -18,6 +18,7 @@ from pipeline.training.edges import edges
 from pipeline.training.judge import Judge
 from pipeline.training.loader import as_tensor
 from pipeline.training.pictograms import Pictograms
+from pipeline.training.scenes import Scenes
 from pipeline.training.wording import with_article
 from pipeline.weights import Located, digest_of_folder
 from store.manifest import WeightsRecord
@@ -32,12 +33,14 @@ _TOP = 5
 class Figures:
     """Shares from 0 to 1, and how much better edges agree with their reference than with another one.
 
-    judge: share of the data's own pictures whose object the judge has among its first five; nothing drawn can be
-    expected to reach more.  both_objects: both among the judge's first ten.  edge_ratio_alone: the same ratio with
-    the ControlNet at 0, from the words alone.
+    judge, judge_style, judge_both: what the judge makes of the data's own pictures; nothing drawn can be expected to
+    reach more.  both_objects: both among the judge's first ten.  edge_ratio_alone: the same ratio with the ControlNet
+    at 0, from the words alone.
     """
 
     judge: float
+    judge_style: float
+    judge_both: float
     object_in_top_5: float
     style: float
     both_objects: float
@@ -82,11 +85,14 @@ class Evaluation:
 
     def figures(self, count: int) -> Figures:
         """Measure over count prompts of each kind and style."""
+        known = [self._known(style) for style in STYLES for _ in range(count)]
         alone = [self._one(style) for style in STYLES for _ in range(count)]
         both = [self._two(style) for style in STYLES for _ in range(count)]
         references = [self._reference(style) for style in STYLES for _ in range(-(-count // len(STYLES)))]
         return Figures(
-            judge=_mean([self._knows(style) for style in STYLES for _ in range(count)]),
+            judge=_mean([found for found, _ in known]),
+            judge_style=_mean([right for _, right in known]),
+            judge_both=_mean([self._knows_both(style) for style in STYLES for _ in range(count)]),
             object_in_top_5=_mean([found for found, _ in alone]),
             style=_mean([right for _, right in alone]),
             both_objects=_mean(both),
@@ -94,13 +100,21 @@ class Evaluation:
             edge_ratio_alone=self._edge_ratio(references, 0.0),
         )
 
-    def _knows(self, style: str) -> bool:
+    def _known(self, style: str) -> tuple[bool, bool]:
         index, picture = self._reference(style)
-        return index in _strongest(self._looked_at(picture)[0], _TOP)
+        return self._recognised(index, style, picture)
+
+    def _knows_both(self, style: str) -> bool:
+        scenes = Scenes(self._pictograms, self._size, self._chance)
+        scene = next(scene for scene in iter(lambda: scenes.draw(style), None) if len(scene.shown) > 1)
+        return set(scene.shown) <= _strongest(self._looked_at(scene.picture)[0], 2 * _TOP)
 
     def _one(self, style: str) -> tuple[bool, bool]:
         index = self._chance.randrange(len(self._pictograms.objects))
-        objects, styles = self._looked_at(self._drawn(self._chance.choice(_ALONE).format(self._name(index)), style))
+        return self._recognised(index, style, self._drawn(self._chance.choice(_ALONE).format(self._name(index)), style))
+
+    def _recognised(self, index: int, style: str, picture: NDArray[np.uint8]) -> tuple[bool, bool]:
+        objects, styles = self._looked_at(picture)
         return index in _strongest(objects, _TOP), int(styles.argmax()) == STYLES.index(style)
 
     def _two(self, style: str) -> bool:

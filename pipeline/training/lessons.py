@@ -13,6 +13,7 @@ from pipeline.training.captions import Captions
 from pipeline.training.edges import edges
 from pipeline.training.loader import Batch, as_tensor, batches
 from pipeline.training.pictograms import Pictograms
+from pipeline.training.precision import half_where_quick
 from pipeline.training.wording import words_for
 
 _AT_ONCE = 16
@@ -85,7 +86,7 @@ class Bank:
 
 
 def _encoded(batch: Batch, vae: AutoencoderKL, device: torch.device) -> list[_Kept]:
-    with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
+    with torch.no_grad(), half_where_quick(device):
         # the most likely ones: they depend on no chance, and the others are a fortieth of their spread away
         latents = vae.encode(as_tensor(batch.pictures).to(device)).latent_dist.mode().half().cpu()
     packed = [np.packbits(found[0].numpy().astype(np.uint8)) for found in edges(batch.pictures)]

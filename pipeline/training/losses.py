@@ -16,6 +16,8 @@ _TINTS = 1.0
 _COLOURS = ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (0.5, 0.5, -1.0))
 _ANCHOR = 2.0
 _SCALES = 3
+# noise on latents that the decoder learns from, in parts of their spread
+_SHAKE = 0.05
 # the bound of min-SNR weighting (arXiv 2303.09556)
 _GAMMA = 5.0
 _LEAST_WEIGHT = 0.2
@@ -26,7 +28,20 @@ def vae_loss(vae: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
     posterior = vae.encode(pictures).latent_dist
     drawn = vae.decode(posterior.sample()).sample.float()
     loss: torch.Tensor = _DIVERGENCE * posterior.kl().mean() + _ANCHOR * _distance_to_colours(posterior.mean, pictures)
-    wanted = pictures
+    return loss + _unlikeness(drawn, pictures)
+
+
+def decoder_loss(vae: AutoencoderKL, pictures: torch.Tensor, chance: torch.Generator) -> torch.Tensor:
+    """The same distance of pictures alone, for latents that are given, and as imprecise as a UNet's are."""
+    with torch.no_grad():
+        latents = vae.encode(pictures).latent_dist.mode().float()
+        shaken = latents + _SHAKE * latents.std() * torch.randn(latents.shape, generator=chance).to(latents)
+    return _unlikeness(vae.decode(shaken).sample.float(), pictures)
+
+
+def _unlikeness(drawn: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Distance of colours and of their differences at three scales."""
+    loss = torch.zeros((), device=drawn.device)
     for _ in range(_SCALES):
         loss = loss + functional.l1_loss(drawn, wanted)
         # without it everything is orange or teal for a thousand steps

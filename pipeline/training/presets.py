@@ -1,6 +1,6 @@
 """How large the networks are and how long they train: from a smoke test to a GPU."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.builtin.architecture import SHIPPED, Shape
@@ -18,6 +18,7 @@ class Preset:
     shape: Shape
     vae_steps: int
     vae_half_steps: int
+    decoder_steps: int
     unet_steps: int
     controlnet_steps: int
     vae_batch: int
@@ -29,6 +30,7 @@ class Preset:
     warmup: int = 200
     ema: float = 0.999
     judge_steps: int = 3_000
+    judge_rate: float = 1e-3
     objects: int | None = None
     everyday: bool = False
 
@@ -37,6 +39,7 @@ SMOKE: Final = Preset(
     shape=Shape(size=64, vae_channels=(16, 16, 32, 32), unet_channels=(32, 32, 64), text_width=32, text_layers=2),
     vae_steps=4,
     vae_half_steps=2,
+    decoder_steps=2,
     unet_steps=4,
     controlnet_steps=3,
     vae_batch=2,
@@ -51,6 +54,7 @@ CPU: Final = Preset(
     shape=SHIPPED,
     vae_steps=6_300,
     vae_half_steps=4_500,
+    decoder_steps=4_000,
     unet_steps=7_500,
     controlnet_steps=2_000,
     vae_batch=6,
@@ -58,13 +62,14 @@ CPU: Final = Preset(
     controlnet_batch=32,
     bank=6_000,
     rate=1e-3,
-    judge_steps=600,
+    judge_steps=1_000,
     everyday=True,
 )
 GPU: Final = Preset(
     shape=Shape(size=256, vae_channels=(32, 48, 64, 96), unet_channels=(64, 96, 128), text_width=160, text_layers=3),
     vae_steps=6_000,
     vae_half_steps=0,
+    decoder_steps=6_000,
     unet_steps=25_000,
     controlnet_steps=5_000,
     vae_batch=32,
@@ -74,4 +79,6 @@ GPU: Final = Preset(
     ema=0.9995,
     warmup=500,
 )
-PRESETS: Final = {"smoke": SMOKE, "cpu": CPU, "gpu": GPU}
+# from the weights that are shipped
+FURTHER: Final = replace(CPU, decoder_steps=4_000, unet_steps=1_600, controlnet_steps=300, bank=4_000, rate=4e-4)
+PRESETS: Final = {"smoke": SMOKE, "cpu": CPU, "further": FURTHER, "gpu": GPU}

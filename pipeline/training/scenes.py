@@ -28,7 +28,7 @@ GROUNDS: Final = {
     "brown": (130, 92, 62),
     "black": (24, 24, 28),
 }
-_PAIRS = 0.25
+_PAIRS = 0.4
 _ALONE, _BESIDE = (0.62, 0.98), (0.40, 0.52)
 _SHAKE = 12
 
@@ -59,7 +59,7 @@ class Scenes:
         picture = Image.new("RGB", (self._size, self._size), self._shaken(GROUNDS[ground]))
         for place, index in enumerate(shown):
             self._lay(picture, style, index, place, count)
-        return Scene(picture=np.asarray(picture), style=style, shown=shown, ground=ground)
+        return Scene(picture=np.array(picture), style=style, shown=shown, ground=ground)
 
     def _lay(self, picture: Image.Image, style: str, index: int, place: int, count: int) -> None:
         side = round(self._size * self._chance.uniform(*(_ALONE if count == 1 else _BESIDE)))

@@ -6,24 +6,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from diffusers import DDPMScheduler
 from torch.nn import functional
 
 from pipeline.builtin.architecture import SCHEDULER
-from pipeline.builtin.networks import STYLES, Networks, make, own_parameters, shared_parameters
+from pipeline.builtin.networks import STYLES, make
 from pipeline.builtin.vocabulary import words_of
 from pipeline.clock import Clock
 from pipeline.training.beginning import begin_controlnet, begin_gently
 from pipeline.training.captions import Captions, vocabulary_texts
 from pipeline.training.course import Course, Plan
+from pipeline.training.courses import DECODER, parameters_of
 from pipeline.training.judge import Judge, judge_loss
 from pipeline.training.lessons import Bank
 from pipeline.training.loader import Batch, as_tensor, batches
-from pipeline.training.losses import unet_loss, vae_loss
+from pipeline.training.losses import decoder_loss, unet_loss, vae_loss
 from pipeline.training.pictograms import Pictograms
+from pipeline.training.precision import half_where_quick
 from pipeline.training.presets import Preset
 from pipeline.training.reading import attend_plainly
 from pipeline.training.scenes import GROUNDS
@@ -31,8 +33,6 @@ from pipeline.training.snapshots import exists, load
 from pipeline.training.wording import ASIDES, QUALITIES
 from store.errors import SettingsInvalid
 
-# in the order in which they are to be taken
-COURSES: Final = ("vae", "unet", "controlnet")
 _SEED = 20261126
 # scenes of each style in which the spread of latents is measured
 _COUNTED = 128
@@ -66,7 +66,7 @@ class School:
         begin_gently(self.networks.vae)
         if room.device.type == "cpu":
             attend_plainly(self.networks)
-        self.parameters = _parameters(self.networks)
+        self.parameters = parameters_of(self.networks)
         self._noise = DDPMScheduler(**SCHEDULER)
         for course, parameters in self.parameters.items():
             self._recall(course, parameters)
@@ -82,11 +82,26 @@ class School:
             if step < self._preset.vae_half_steps:
                 # most of a VAE can be learnt at half the side, in a third of the time
                 pictures = functional.avg_pool2d(pictures, 2)
-            with self._half():
+            with half_where_quick(self._room.device):
                 return vae_loss(vae, pictures.to(self._room.device))
 
         course.run(loss_of)
         self._recall("vae", self.parameters["vae"])
+        return course
+
+    def train_decoder(self) -> Course:
+        """Learn to draw more sharply from latents as they are; UNets and ControlNet stay valid."""
+        vae = self.networks.vae.train()
+        course = self._course(DECODER, self._preset.decoder_steps, self._preset.vae_rate)
+        scenes = self._scenes(self._preset.vae_batch, DECODER, course.step)
+
+        def loss_of(step: int) -> torch.Tensor:
+            chance = torch.Generator().manual_seed(_SEED + step)
+            with half_where_quick(self._room.device):
+                return decoder_loss(vae, as_tensor(next(scenes).pictures).to(self._room.device), chance)
+
+        course.run(loss_of)
+        self._recall(DECODER, self.parameters[DECODER])
         return course
 
     def train_unet(self) -> Course:
@@ -112,9 +127,10 @@ class School:
         """
         judge = Judge(len(self.pictograms.objects)).to(self._room.device)
         self.parameters["judge"] = dict(judge.named_parameters())
-        course = self._course("judge", steps, self._preset.rate)
-        scenes = self._scenes(self._preset.batch, "judge", course.step)
-        course.run(lambda step: judge_loss(judge, next(scenes), self._room.device))
+        course = self._course("judge", steps, self._preset.judge_rate)
+        scenes = self._scenes(-(-self._preset.batch // len(STYLES)), "judge", course.step)
+        # a batch of one style teaches a judge to name that style, whatever it sees
+        course.run(lambda step: judge_loss(judge, [next(scenes) for _ in STYLES], self._room.device))
         if not course.is_over:
             raise SettingsInvalid(
                 f"the judge has learnt {course.step} of {steps} steps; call again, or give more minutes"
@@ -160,21 +176,19 @@ class School:
             seed = _SEED + step
             chance = random.Random(seed)  # noqa: S311 - chance, not secrecy
             lesson = self._bank.lesson(step, batch, captions, chance, with_edges=control)
-            with self._half():
+            with half_where_quick(self._room.device):
                 return unet_loss(self.networks, self._noise, lesson, torch.Generator().manual_seed(seed))
 
         return loss_of
-
-    def _half(self) -> torch.autocast:
-        return torch.autocast(self._room.device.type, dtype=torch.bfloat16)
 
     def _scenes(self, batch: int, course: str, step: int) -> Iterator[Batch]:
         seed = _SEED + 1_000 * len(course) + step
         return batches(self.pictograms, self._preset.shape.size, batch, seed, self._room.processes)
 
     def _course(self, name: str, steps: int, rate: float) -> Course:
-        for course, parameters in self.parameters.items():
-            for parameter in parameters.values():
+        for course in (*self.parameters, name):
+            # the decoder's are the VAE's as well: the course that is taken has the last word
+            for parameter in self.parameters[course].values():
                 parameter.requires_grad_(course == name)
         plan = Plan(
             steps=steps, rate=rate, warmup=self._preset.warmup, ema=self._preset.ema, seconds=self._room.seconds
@@ -194,18 +208,3 @@ def _vocabulary(pictograms: Pictograms) -> list[str]:
     names = [name for entry in pictograms.objects for name in (entry.name, *entry.names)]
     said = [*names, *GROUNDS, *QUALITIES, *ASIDES, "sky"]
     return words_of([*said, *vocabulary_texts(["an apple and a cat on a plain background"])])
-
-
-def _parameters(networks: Networks) -> dict[str, dict[str, torch.nn.Parameter]]:
-    """The parameters of each course, by names that the snapshots keep."""
-    drawing: dict[str, torch.nn.Parameter] = {}
-    for name, network in networks.of(STYLES[0]).items():
-        drawing |= {f"{name}/{key}": value for key, value in shared_parameters(network).items()}
-    for style in STYLES:
-        for name, network in networks.of(style).items():
-            drawing |= {f"{style}/{name}/{key}": value for key, value in own_parameters(network).items()}
-    return {
-        "vae": dict(networks.vae.named_parameters()),
-        "unet": drawing,
-        "controlnet": dict(networks.controlnet.named_parameters()),
-    }

@@ -1,9 +1,11 @@
 """A training of a few steps goes through everything a long one does, and ends in checkpoints that draw."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
 from pipeline.builtin.networks import STYLES, Networks, own_parameters, shared_parameters
@@ -13,6 +15,7 @@ from pipeline.generator import Generator
 from pipeline.styles import load_styles
 from pipeline.training.course import Course, Plan
 from pipeline.training.evaluation import Evaluation, FolderWeights
+from pipeline.training.handed_on import hand_on
 from pipeline.training.pictograms import Pictograms
 from pipeline.training.presets import SMOKE
 from pipeline.training.school import Room, School
@@ -41,6 +44,14 @@ def state(networks: Networks) -> dict[str, torch.Tensor]:
     models = {f"{style}/{name}": model for style in STYLES for name, model in networks.of(style).items()}
     models |= {"vae": networks.vae, "controlnet": networks.controlnet}
     return {f"{name}/{key}": value for name, model in models.items() for key, value in model.state_dict().items()}
+
+
+def test_every_course_changes_all_that_it_teaches(trained: tuple[School, Path], pictograms: Pictograms) -> None:
+    taught, folder = trained
+    fresh = school(pictograms, folder / "fresh")
+    for course in ("vae", "unet", "controlnet"):
+        begun, learnt = fresh.parameters[course], taught.parameters[course]
+        assert [name for name in begun if torch.equal(begun[name], learnt[name])] == []
 
 
 def test_another_process_goes_on_where_the_last_one_ended(trained: tuple[School, Path], pictograms: Pictograms) -> None:
@@ -94,10 +105,64 @@ def test_checkpoints_of_a_training_draw_through_the_pipeline_and_are_judged(
     judge = taught.train_judge(SMOKE.judge_steps)
     figures = Evaluation(generator, judge, pictograms, SMOKE.shape.size, seed=1).figures(1)
     # all of six objects are among the first ten: the figures exist, they praise nothing here
-    assert figures.both_objects == 1
-    assert {figures.judge, figures.object_in_top_5, figures.style} <= {0, 1 / 3, 2 / 3, 1}
+    assert figures.both_objects == figures.judge_both == 1
+    shares = {figures.judge, figures.judge_style, figures.object_in_top_5, figures.style}
+    assert shares <= {0, 1 / 3, 2 / 3, 1}
     assert figures.edge_ratio >= 0
     assert figures.edge_ratio_alone >= 0
+
+
+def test_a_decoder_that_goes_on_learning_leaves_latents_as_they_are(
+    trained: tuple[School, Path], pictograms: Pictograms, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(trained[1], tmp_path / "further")
+    further = school(pictograms, folder)
+    before = {name: value.clone() for name, value in state(further.networks).items()}
+    assert further.train_decoder().is_over
+    after = state(school(pictograms, folder).networks)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert "vae/decoder.conv_in.weight" in changed
+    assert all(name.startswith(("vae/decoder.", "vae/post_quant_conv.")) for name in changed)
+
+
+def test_a_training_goes_on_from_packed_weights(
+    trained: tuple[School, Path], pictograms: Pictograms, tmp_path: Path
+) -> None:
+    taught, _ = trained
+    pack(taught.networks, SMOKE.shape, taught.words, tmp_path / "packed")
+    hand_on(tmp_path / "packed", tmp_path / "further")
+    further = school(pictograms, tmp_path / "further")
+    further.measure_latents()
+    shipped, begun = state(unpack(tmp_path / "packed")), state(further.networks)
+    assert all(torch.equal(shipped[name], begun[name]) for name in shipped)
+    assert further.networks.vae.config.scaling_factor == taught.networks.vae.config.scaling_factor
+    assert further.words == taught.words
+    course = further.train_unet()
+    assert course.step == SMOKE.unet_steps
+    assert not torch.equal(state(further.networks)["anime/unet/conv_in.bias"], shipped["anime/unet/conv_in.bias"])
+
+
+def test_packed_weights_do_not_replace_what_has_been_learnt(trained: tuple[School, Path], tmp_path: Path) -> None:
+    taught, folder = trained
+    pack(taught.networks, SMOKE.shape, taught.words, tmp_path)
+    with pytest.raises(SettingsInvalid, match="vae is there already"):
+        hand_on(tmp_path, folder)
+
+
+@pytest.mark.parametrize(("capability", "is_half"), [("AVX2", False), ("DEFAULT", False), ("AVX512", True)])
+def test_half_precision_is_used_where_the_cpu_is_quick_at_it(
+    pictograms: Pictograms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capability: str, is_half: bool
+) -> None:
+    seen = []
+
+    def loss(vae: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return next(vae.parameters()).sum()
+
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr("pipeline.training.school.vae_loss", loss)
+    school(pictograms, tmp_path).train_vae()
+    assert set(seen) == {is_half}
 
 
 def test_a_course_ends_with_its_time_and_keeps_what_it_has_learnt(tmp_path: Path) -> None:
