@@ -4,7 +4,7 @@ from typing import Final
 
 import torch
 
-# what torch calls CPUs that work with bfloat16 as if by hand, dozens of times more slowly than in single precision
+# what torch calls CPUs that work with bfloat16 as if by hand, far more slowly than in single precision
 _SLOW: Final = ("DEFAULT", "AVX2")
 
 
