@@ -356,10 +356,16 @@ def test_a_call_given_up_leaves_the_calls_of_others_alone(server: LlmStandIn) ->
 
 
 def test_a_call_given_up_ends_soon_however_long_the_server_goes_on(server: LlmStandIn) -> None:
-    server.plays(lambda exchange: exchange.drip(b" " * 10_000, 0.01))
+    under_way: list[threading.Thread] = []
+
+    def drip_on(exchange: Exchange) -> None:
+        under_way.extend(one for one in threading.enumerate() if one.name == "imagegen-within" and one not in before)
+        exchange.drip(b" " * 10_000, 0.01)
+
+    server.plays(drip_on)
     before = set(threading.enumerate())
     ChatServer(model="small", base_url=server.url).ask([{"role": "user", "content": "{}"}], "json_schema", 0.1)
-    (call,) = [one for one in set(threading.enumerate()) - before if one.name == "imagegen-within"]
+    (call,) = under_way
     call.join(3)
     assert not call.is_alive()
 
