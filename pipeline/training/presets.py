@@ -80,5 +80,5 @@ GPU: Final = Preset(
     warmup=500,
 )
 # from the weights that are shipped
-FURTHER: Final = replace(CPU, unet_steps=1_600, controlnet_steps=300, bank=4_000, rate=4e-4)
+FURTHER: Final = replace(CPU, unet_steps=6_800, controlnet_steps=1_000, rate=8e-4)
 PRESETS: Final = {"smoke": SMOKE, "cpu": CPU, "further": FURTHER, "gpu": GPU}

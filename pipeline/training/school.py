@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -75,6 +76,8 @@ class School:
         """Learn to draw pictures from latents and back."""
         vae = self.networks.vae.train()
         course = self._course("vae", self._preset.vae_steps, self._preset.vae_rate)
+        if not course.is_over:
+            self._forget_latents()
         scenes = self._scenes(self._preset.vae_batch, "vae", course.step)
 
         def loss_of(step: int) -> torch.Tensor:
@@ -146,6 +149,11 @@ class School:
         """Set the VAE's scaling factor, which brings latents to a standard deviation of one; measured once."""
         factor = self._once("scaling_factor", self._measured_factor)
         self.networks.vae.register_to_config(scaling_factor=factor)
+
+    def _forget_latents(self) -> None:
+        """Take away what was measured of latents, and learnt of them alone: other ones are coming."""
+        (self._room.folder / "scaling_factor.json").unlink(missing_ok=True)
+        shutil.rmtree(self._room.folder / DECODER, ignore_errors=True)
 
     def _measured_factor(self) -> float:
         return round(1 / float(self._filled(min(_COUNTED, self._preset.bank)).latents().std()), 5)

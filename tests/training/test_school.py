@@ -40,6 +40,15 @@ def trained(pictograms: Pictograms, tmp_path_factory: pytest.TempPathFactory) ->
     return taught, folder
 
 
+@pytest.fixture
+def further(trained: tuple[School, Path], pictograms: Pictograms, tmp_path: Path) -> School:
+    """Goes on from what a training has packed."""
+    taught, _ = trained
+    pack(taught.networks, SMOKE.shape, taught.words, tmp_path / "packed")
+    hand_on(tmp_path / "packed", tmp_path / "further")
+    return school(pictograms, tmp_path / "further")
+
+
 def state(networks: Networks) -> dict[str, torch.Tensor]:
     models = {f"{style}/{name}": model for style in STYLES for name, model in networks.of(style).items()}
     models |= {"vae": networks.vae, "controlnet": networks.controlnet}
@@ -112,23 +121,32 @@ def test_checkpoints_of_a_training_draw_through_the_pipeline_and_are_judged(
 def test_a_decoder_that_goes_on_learning_leaves_latents_as_they_are(
     trained: tuple[School, Path], pictograms: Pictograms, tmp_path: Path
 ) -> None:
-    folder = shutil.copytree(trained[1], tmp_path / "further")
-    further = school(pictograms, folder)
-    before = {name: value.clone() for name, value in state(further.networks).items()}
-    assert further.train_decoder().is_over
+    folder = shutil.copytree(trained[1], tmp_path / "again")
+    again = school(pictograms, folder)
+    before = {name: value.clone() for name, value in state(again.networks).items()}
+    assert again.train_decoder().is_over
     after = state(school(pictograms, folder).networks)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert "vae/decoder.conv_in.weight" in changed
     assert all(name.startswith(("vae/decoder.", "vae/post_quant_conv.")) for name in changed)
 
 
-def test_a_training_goes_on_from_packed_weights(
-    trained: tuple[School, Path], pictograms: Pictograms, tmp_path: Path
+def test_other_latents_are_measured_anew_and_taught_to_the_decoder_anew(
+    trained: tuple[School, Path], further: School, pictograms: Pictograms, tmp_path: Path
 ) -> None:
+    further.train_decoder()
+    further.train_vae()
+    latest = school(pictograms, tmp_path / "further")
+    assert not latest.has_learnt("decoder")
+    assert torch.equal(
+        state(latest.networks)["vae/decoder.conv_in.weight"], further.networks.vae.decoder.conv_in.weight
+    )
+    latest.measure_latents()
+    assert latest.networks.vae.config.scaling_factor != trained[0].networks.vae.config.scaling_factor
+
+
+def test_a_training_goes_on_from_packed_weights(trained: tuple[School, Path], further: School, tmp_path: Path) -> None:
     taught, _ = trained
-    pack(taught.networks, SMOKE.shape, taught.words, tmp_path / "packed")
-    hand_on(tmp_path / "packed", tmp_path / "further")
-    further = school(pictograms, tmp_path / "further")
     further.measure_latents()
     shipped, begun = state(unpack(tmp_path / "packed")), state(further.networks)
     assert all(torch.equal(shipped[name], begun[name]) for name in shipped)
@@ -146,7 +164,7 @@ def test_packed_weights_do_not_replace_what_has_been_learnt(trained: tuple[Schoo
         hand_on(tmp_path, folder)
 
 
-@pytest.mark.parametrize(("capability", "is_half"), [("AVX2", False), ("DEFAULT", False), ("AVX512", True)])
+@pytest.mark.parametrize(("capability", "is_half"), [("avx2", False), ("avx512_f", False), ("avx512_bf16", True)])
 def test_half_precision_is_used_where_the_cpu_is_quick_at_it(
     pictograms: Pictograms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capability: str, is_half: bool
 ) -> None:
@@ -156,7 +174,7 @@ def test_half_precision_is_used_where_the_cpu_is_quick_at_it(
         seen.append(torch.is_autocast_enabled("cpu"))
         return next(vae.parameters()).sum()
 
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True})
     monkeypatch.setattr("pipeline.training.school.vae_loss", loss)
     school(pictograms, tmp_path).train_vae()
     assert set(seen) == {is_half}
