@@ -3,10 +3,15 @@
 import io
 from pathlib import Path
 
-from PIL import Image, ImageOps
+import numpy as np
+from PIL import Image
 
+from pipeline.deep_grey import eight_bits
+from pipeline.orientation import turn_of
 from pipeline.reference import ReferenceImage
 from store.errors import ReferenceUnreadable
+
+_WHITE = 255
 
 
 def reference_from(image: "Image.Image | bytes | Path | str") -> ReferenceImage:
@@ -25,8 +30,16 @@ def reference_from(image: "Image.Image | bytes | Path | str") -> ReferenceImage:
 
 def _as_png(image: Image.Image) -> bytes:
     # a PNG takes neither every mode nor the orientation a camera wrote
-    upright = ImageOps.exif_transpose(image)
+    turn = turn_of(image)
+    upright = image if turn is None else image.transpose(turn)
+    if _is_deep(upright):
+        upright = eight_bits(upright)
     mode = "RGBA" if upright.has_transparency_data else "RGB"
     buffer = io.BytesIO()
     upright.convert(mode).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _is_deep(image: Image.Image) -> bool:
+    # 32-bit integers hold pixels of 8 bits as well as of 16
+    return image.mode.startswith("I;16") or (image.mode == "I" and bool((np.asarray(image) > _WHITE).any()))

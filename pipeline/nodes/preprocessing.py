@@ -1,30 +1,20 @@
 """The node that brings a reference into the shape it is drawn in."""
 
-import warnings
 from dataclasses import replace
 from typing import ClassVar
 
-import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image, ImageOps
 from pydantic import JsonValue
 
+from pipeline.deep_grey import eight_bits
 from pipeline.nodes.base import BaseNode, Done
+from pipeline.orientation import turn_of
 from pipeline.progress import Progress
 from pipeline.reference import ReferenceImage, decode
 from pipeline.state import State
 from store.errors import WorkflowBroken
 
 _BACKGROUND = (255, 255, 255)
-# EXIF 2.32, tag 0x0112: how the camera was held; 1 needs no turn
-_TURNS: dict[object, Image.Transpose] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _SIDEWAYS = (
     Image.Transpose.TRANSPOSE,
     Image.Transpose.ROTATE_270,
@@ -61,7 +51,7 @@ def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     Cut and scaled first, so that turning it and laying it on white cost no copies of a large one: with
     decoding, 40 million pixels take 640 MiB at most.
     """
-    turn = _TURNS.get(_orientation(image))
+    turn = turn_of(image)
     lying = size[::-1] if turn in _SIDEWAYS else size
     small = ImageOps.fit(_scalable(image), lying, Image.Resampling.LANCZOS)
     return _opaque(small if turn is None else small.transpose(turn))
@@ -73,21 +63,10 @@ def _present(reference: ReferenceImage | None) -> ReferenceImage:
     return reference
 
 
-def _orientation(image: Image.Image) -> object:
-    # exif_transpose would write all tags back, and one broken tag would cost a picture that is whole
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:
-        # tags of unknown origin are parsed here; whatever that raises, the picture is drawn as it lies
-        return None
-
-
 def _scalable(image: Image.Image) -> Image.Image:
     """The same picture in a mode whose pixels can be mixed."""
     if image.mode.startswith("I"):
-        return _eight_bits(image)
+        return eight_bits(image)
     if image.mode in ("RGBA", "LA"):
         return image
     if "transparency" in image.info:
@@ -102,16 +81,6 @@ def _with_transparency(image: Image.Image) -> Image.Image:
         # a transparent colour of another kind than the pixels; as everywhere, it then counts for nothing
         del image.info["transparency"]
         return image.convert("RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey without its lower bits; convert() would clip every value over 255 to white."""
-    pixels = np.asarray(image)
-    grey = (pixels >> 8).clip(0, 255).astype(np.uint8)
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[pixels == transparent] = 255
-    return Image.fromarray(grey)
 
 
 def _opaque(image: Image.Image) -> Image.Image:
