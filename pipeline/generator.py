@@ -183,8 +183,10 @@ class Generator:
         Raises DrawingError.
         """
         blank = Image.new("RGB", (_WARM_UP_SIDE, _WARM_UP_SIDE))
-        for reference in (None, blank):
-            self.generate_image("warm up", reference, prompt_mode="raw", style=self.config.default_style, steps=2)
+        style = self.config.default_style
+        self.generate_image("warm up", prompt_mode="raw", style=style, steps=2)
+        # of two steps a configured strength may leave none
+        self.generate_image("warm up", blank, prompt_mode="raw", style=style, steps=2, strength=1.0)
 
     def close(self) -> None:
         """Let the drawing that is under way finish and refuse all others with ShuttingDown."""

@@ -63,6 +63,10 @@ def test_after_the_warm_up_neither_a_swap_nor_another_size_compiles_anything(
     assert len(compiled) == first
 
 
+def test_a_warm_up_draws_whatever_strength_is_configured(weights: BuiltinWeights) -> None:
+    studio(weights, strength=0.1).warm_up()
+
+
 def test_weights_lie_channels_last_and_swaps_keep_them_so(weights: BuiltinWeights, compiled: list[Any]) -> None:
     fast = studio(weights, profile="fast")
     checkpoint, _ = fast.checkpoints.bring(STYLES.find("anime"))
