@@ -111,7 +111,7 @@ def draw(
         with _named(state.style):
             decoded.append(decode(pipe.vae, result.images, device))
     return replace(
-        state.warn(*_warnings(decoded)),
+        state.warn(*_warnings(decoded, _positions(state))),
         prompt=state.prompt.model_copy(update={"tokens": embeddings.tokens}),
         pictures=tuple(one.picture for one in decoded),
         decoded=(*state.decoded, *(one.rung for one in decoded)),
@@ -126,8 +126,14 @@ def _named(style: Style) -> Iterator[None]:
         raise CheckpointBroken(f"style {style.name!r}: {error.message}") from error
 
 
-def _warnings(decoded: Sequence[Decoded]) -> Iterator[str]:
-    for index, one in enumerate(decoded):
+def _positions(state: State) -> Sequence[int]:
+    """Which images of the request are drawn now: of a redraw those with lettering, else all."""
+    again = [index for index, candidate in enumerate(state.candidates) if candidate.boxes]
+    return again if state.candidates else range(len(state.sampling.seeds))
+
+
+def _warnings(decoded: Sequence[Decoded], positions: Sequence[int]) -> Iterator[str]:
+    for index, one in zip(positions, decoded, strict=True):
         if one.rung == SINGLE_PRECISION:
             yield f"images[{index}]: what was drawn was no picture until it was decoded in single precision"
         elif one.rung != WHOLE:

@@ -16,7 +16,9 @@ from pipeline.decoding import Decoded, decode
 from pipeline.device import Device
 from pipeline.drawing import Drawing
 from pipeline.generator import Generator
+from pipeline.lettering import Box
 from pipeline.loading import load_vae
+from pipeline.nodes import text_guard
 from pipeline.styles import load_styles
 from store.errors import CheckpointBroken, OutOfMemory
 
@@ -226,6 +228,26 @@ def test_a_drawing_on_a_lower_rung_says_so_denoises_once_and_is_not_remembered(w
     assert next(node for node in drawing.nodes if node.name == "text2image").detail["decoded"] == ["cpu", "cpu"]
     assert len(steps) == 2 * 2
     assert drawing.fingerprint is None
+
+
+def test_a_picture_drawn_again_on_a_lower_rung_is_named_by_its_place_in_the_request(
+    weights: BuiltinWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = Generator(weights, STYLES, DrawingConfig(device="cpu", text_guard="retry"))
+    looks: list[None] = []
+
+    def find(picture: object) -> tuple[Box, ...]:
+        looks.append(None)
+        if len(looks) != 3:
+            return ()
+        MemoryFor(generator.checkpoints.vae()[0], 0)
+        return (Box(corners=((0, 0), (1, 0), (1, 1), (0, 1)), score=0.9, share=0.1),)
+
+    monkeypatch.setattr(text_guard, "missing", lambda: None)
+    monkeypatch.setattr(text_guard, "find_lettering", find)
+    drawing = small(generator, num_images=3)
+    assert len(looks) == 4
+    assert drawing.warnings[0] == "images[2]: memory ran out, so it was decoded another way (cpu), which moves pixels"
 
 
 def small(generator: Generator, **more: Any) -> Drawing:
