@@ -25,6 +25,7 @@
     │   ├── CheckpointBroken         checkpoint_broken
     │   ├── CheckpointReplaced       checkpoint_replaced    (retryable)
     │   ├── OutOfMemory              out_of_memory          (retryable)
+    │   ├── DeviceLost               device_lost            (retryable)
     │   ├── DownloadFailed           download_failed        (retryable)
     │   ├── NodeFailed               node_failed
     │   ├── RequestTimeout           request_timeout
@@ -207,6 +208,13 @@ class OutOfMemory(DrawingError):
     """Memory ran out while the picture was drawn; ask for fewer pixels, or end what else uses the device."""
 
     code = "out_of_memory"
+    retryable = True
+
+
+class DeviceLost(DrawingError):
+    """The device works no more for this worker, which ends; another one tries the request again."""
+
+    code = "device_lost"
     retryable = True
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.request import GenerationRequest
-from store.errors import InvalidField, ServiceError
+from store.errors import DeviceLost, InvalidField, ServiceError
 from store.location import open_bucket
 from store.manifest import ResultManifest
 from store.verify import verify as verify_outbox
@@ -71,7 +71,10 @@ app.add_typer(models.app, name="models")
 
 
 def main() -> None:
-    """Run a command; an error of the house becomes one sentence and exit code 2."""
+    """Run a command; an error of the house becomes one sentence and exit code 2.
+
+    The exit code of a lost device is 1: nothing is to be corrected, and a supervisor starts such a worker again.
+    """
     # said through the environment because both libraries read it while they are imported
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
@@ -80,7 +83,7 @@ def main() -> None:
     except ServiceError as error:
         sentence = escape(f"{error.code}: {error.message}")
         Console(stderr=True).print(f"[red]error[/] {sentence}", highlight=False, soft_wrap=True)
-        sys.exit(EXIT_MISUSED)
+        sys.exit(EXIT_FAILED if isinstance(error, DeviceLost) else EXIT_MISUSED)
 
 
 @app.command()

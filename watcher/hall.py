@@ -21,7 +21,7 @@ from pipeline.request import GenerationRequest
 from pipeline.styles import Styles, load_styles
 from pipeline.versions import versions
 from pipeline.weights import Weights, locate
-from store.errors import DrawingError, SettingsInvalid, ShuttingDown
+from store.errors import DeviceLost, DrawingError, SettingsInvalid, ShuttingDown
 from store.hints import Hints
 from store.location import folder_of, open_bucket, s3_place
 from store.outbox import Outbox
@@ -29,6 +29,7 @@ from watcher.activity import Activity
 from watcher.lane import Common, open_lane
 from watcher.lanes import Lanes
 from watcher.listening import Listening
+from watcher.outages import Outages
 from watcher.room import Room
 from watcher.sentinel import Sentinel
 from watcher.settings import BUILTIN, Settings
@@ -95,6 +96,7 @@ class Hall:
         self._room = Room(folders, settings.reserve_mib)
         outgoing = folder_of(settings.outbox)
         self._sentinel = None if outgoing is None else Sentinel(outgoing, results, ".imagegen/sentinel")
+        self._outages = Outages(settings.models, self._give_up)
         self.activity = Activity(clock)
         self.window = Window(settings.window, self._ring)
         self._listening = Listening(self.window, [lane.inbox for lane in settings.all_lanes if lane.queue is not None])
@@ -123,6 +125,10 @@ class Hall:
         if self._generator is not None:
             self._generator.close()
 
+    def _give_up(self, lost: DeviceLost) -> None:
+        self.lanes.fail(lost)
+        self.stop()
+
     def _ring(self) -> None:
         self._listening.poke()
         for lane in self.lanes_open:
@@ -139,14 +145,17 @@ class Hall:
     def _obstacle(self) -> str | None:
         if self._sentinel is not None:
             self._sentinel.check()
-        return self._room.lacking()
+        # before the first drawing, missing models are told by what opens the studio
+        away = None if self._generator is None else self._outages.models_away()
+        return away or self._room.lacking()
 
     def _draw(
         self, request: GenerationRequest, reference: ReferenceImage | None, *, seed: int, progress: Progress
     ) -> Drawing:
         if self._generator is None:
             raise ShuttingDown
-        return self._generator.draw(request, reference, seed=seed, progress=progress, recall=self._hints.find)
+        with self._outages.told_apart():
+            return self._generator.draw(request, reference, seed=seed, progress=progress, recall=self._hints.find)
 
 
 def open_generator(settings: Settings) -> "Generator":

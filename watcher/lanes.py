@@ -46,12 +46,15 @@ class Lanes:
         self._serve(self._lanes[0])
         for thread in others:
             thread.join()
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
 
     def drain(self) -> Drained:
-        """Go round every inbox in turn until nothing more can be decided without waiting; queues are not asked."""
+        """Go round every inbox in turn until nothing more can be decided without waiting; queues are not asked.
+
+        Raises what ended the worker.
+        """
         drained = [lane.rounds.drain() for lane in self._lanes]
+        self._raise_failure()
         return Drained(
             names=tuple(name for one in drained for name in one.names),
             pending=tuple(pending for one in drained for pending in one.pending),
@@ -65,10 +68,18 @@ class Lanes:
             if lane.listener is not None:
                 lane.listener.stop()
 
+    def fail(self, error: BaseException) -> None:
+        """Start nothing more, and let `serve` or `drain` raise the error when all that is in hand is settled."""
+        self._failure = self._failure or error
+        self.stop()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
     def _serve(self, lane: OpenLane) -> None:
         try:
             lane.served.serve()
         except BaseException as error:
             # a bug, or a studio that cannot be opened: the supervisor starts everything anew
-            self._failure = self._failure or error
-            self.stop()
+            self.fail(error)

@@ -11,13 +11,14 @@ from pydantic import JsonValue
 
 from pipeline.clock import Clock
 from pipeline.config import DrawingConfig
+from pipeline.lost_device import is_device_lost
 from pipeline.memory_budget import MemoryBudget
 from pipeline.out_of_memory import is_out_of_memory
 from pipeline.progress import Progress
 from pipeline.prompt.keywords import Extractor
 from pipeline.state import State
 from pipeline.styles import Styles
-from store.errors import NodeFailed, OutOfMemory, ServiceError
+from store.errors import DeviceLost, NodeFailed, OutOfMemory, ServiceError
 from store.manifest import NodeRecord, NodeStatus
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class BaseNode(ABC):
         """Run, and record name, status, start, seconds and detail whatever happens.
 
         noted: what else belongs into the detail.  Raises what `run` raises; what is not an error of the house becomes
-        NodeFailed, or OutOfMemory where that is what it says.
+        NodeFailed, or OutOfMemory or DeviceLost where that is what it says.
         """
         clock = self.studio.clock
         started_at, started = clock.now(), clock.monotonic()
@@ -120,6 +121,8 @@ class BaseNode(ABC):
         return outcome
 
     def _as_ours(self, error: Exception) -> ServiceError:
+        if is_device_lost(error):
+            return DeviceLost(f"{DeviceLost.__doc__} The node {self.name!r} says: {error}")
         if not is_out_of_memory(error):
             return NodeFailed(f"the node {self.name!r} failed: {error!r}")
         # its frames hold what filled the memory, for as long as anybody holds the error

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.accelerator import Cuda, SameMemory, accelerator_of
 from pipeline.device import Device
+from pipeline.lost_device import is_device_lost
 from pipeline.out_of_memory import is_out_of_memory
 
 GPU = Device(name="cuda", dtype=torch.float16)
@@ -194,3 +195,29 @@ def test_the_host_s_own_memory_is_copied_at_once() -> None:
 )
 def test_a_lack_of_memory_is_told_from_other_errors(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nCUDA"),
+            True,
+        ),
+        (RuntimeError("CUDA error: unspecified launch failure"), True),
+        (RuntimeError("CUDA error: uncorrectable ECC error encountered"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), True),
+        (RuntimeError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: invalid argument"), False),
+        (RuntimeError("CUDA error: no kernel image is available for execution on the device"), False),
+        (ValueError("CUDA error: unspecified launch failure"), False),
+        (RuntimeError("a hardware error of a scanner"), False),
+    ],
+    ids=str,
+)
+def test_an_error_that_takes_the_device_for_good_is_told_from_one_that_takes_a_drawing(
+    error: Exception, expected: bool
+) -> None:
+    assert is_device_lost(error) is expected

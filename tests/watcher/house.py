@@ -109,6 +109,23 @@ class Pen:
         )
 
 
+class Studio:
+    """Stands where the generator does, and draws at once."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._pen = Pen()
+
+    def draw(self, request: Any, reference: Any = None, *, seed: int, progress: Any, recall: Any = None) -> Any:
+        return self._pen(request, reference, seed=seed, progress=progress)
+
+    def quantum(self) -> int:
+        return 2
+
+    def close(self) -> None:
+        self.closed = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     clock: FakeClock

@@ -1,13 +1,12 @@
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from store.errors import InternalError, SettingsInvalid
 from store.location import open_bucket
 from store.outbox import Outbox
-from tests.watcher.house import Pen, request_bytes
+from tests.watcher.house import Studio, request_bytes
 from watcher.commands.lanes import lanes_of, only
 from watcher.commands.run import _options
 from watcher.hall import Hall
@@ -109,29 +108,13 @@ def test_a_supervised_worker_is_given_the_same_pairs() -> None:
     assert options == (f"--inbox={A}", f"--inbox={B}", f"--queue={QA}", f"--queue={QB}", f"--outbox={OUT}")
 
 
-class Stub:
-    """Draws at once."""
-
-    def __init__(self) -> None:
-        self._pen = Pen()
-
-    def draw(self, request: Any, reference: Any = None, *, seed: int, progress: Any, recall: Any = None) -> Any:
-        return self._pen(request, reference, seed=seed, progress=progress)
-
-    def quantum(self) -> int:
-        return 2
-
-    def close(self) -> None:
-        pass
-
-
 def folders(*names: str, window: int = 1) -> Settings:
     lanes = tuple(LaneSettings(inbox=name) for name in names)
     return load_settings(None, lanes, outbox="outbox").model_copy(update={"window": window, "reserve_mib": 0})
 
 
 def test_a_drain_empties_every_inbox_into_one_outbox(tmp_path: Path) -> None:
-    hall = Hall(folders("one", "two"), lambda settings: Stub())
+    hall = Hall(folders("one", "two"), lambda settings: Studio())
     (tmp_path / "one/a.json").write_bytes(request_bytes())
     (tmp_path / "two/b.json").write_bytes(request_bytes())
     assert hall.lanes.drain().names == ("a.json", "b.json")
@@ -153,7 +136,7 @@ def served(hall: Hall, failures: list[BaseException]) -> threading.Thread:
 
 def test_three_busy_folders_share_one_slot(tmp_path: Path) -> None:
     count, names = 10, ("one", "two", "three")
-    hall = Hall(folders(*names), lambda settings: Stub())
+    hall = Hall(folders(*names), lambda settings: Studio())
     for name in names:
         for number in range(count):
             (tmp_path / name / f"{name}-{number:02}.json").write_bytes(request_bytes())
@@ -172,7 +155,7 @@ def test_three_busy_folders_share_one_slot(tmp_path: Path) -> None:
 
 
 def test_a_studio_that_cannot_be_opened_ends_every_lane() -> None:
-    def broken(settings: Settings) -> Stub:
+    def broken(settings: Settings) -> Studio:
         raise InternalError("no studio")
 
     failures: list[BaseException] = []
@@ -183,9 +166,9 @@ def test_a_studio_that_cannot_be_opened_ends_every_lane() -> None:
 def test_the_studio_is_opened_once_for_alllanes_of() -> None:
     opened: list[int] = []
 
-    def open_studio(settings: Settings) -> Stub:
+    def open_studio(settings: Settings) -> Studio:
         opened.append(1)
-        return Stub()
+        return Studio()
 
     hall = Hall(folders("one", "two", "three"), open_studio)
     failures: list[BaseException] = []
